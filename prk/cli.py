@@ -1,0 +1,185 @@
+"""The command line of every kernel: `python -m prk.<kernel>`."""
+
+import argparse
+import difflib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from prk import environment, runtime
+from prk.member import Job, Outcome
+from prk.problem import Problem, Refusal
+
+
+class _Parser(argparse.ArgumentParser):
+    """Say what is wrong in one line, by a Refusal."""
+
+    def error(self, message: str) -> NoReturn:
+        option, _, problem = message.removeprefix("argument ").partition(": ")
+        raise Refusal(option, problem or "wrong usage", f"{self.prog} --help lists what works")
+
+
+def main(kernel: str, argv: Sequence[str]) -> int:
+    """Run one kernel as the command line asks; return the exit code: 0 right, 1 wrong or failed, 2 refused."""
+    speaks = environment.speaks()
+    try:
+        job, timeout = parse(kernel, argv)
+        how = runtime.runtime(job.runtime)
+        why = how.missing()
+        if why:
+            raise Refusal("--runtime", f"{job.runtime} cannot run here: {why}", "python -m prk lists what can")
+        _end_after(timeout, kernel, speaks)
+        outcome = how.launch(job)
+    except Refusal as refusal:
+        outcome = Outcome(2, str(refusal))
+    except SystemExit as stop:  # --help
+        return int(stop.code or 0)
+    if outcome.message and speaks:
+        print(f"prk.{kernel}: {outcome.message}", file=sys.stderr, flush=True)
+    return outcome.code
+
+
+def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
+    """Return the job that the arguments describe, and the time limit in seconds (0: none).
+
+    Raises Refusal naming the option; SystemExit after --help.
+    """
+    early = _Parser(add_help=False, allow_abbrev=False)
+    early.add_argument("--runtime")
+    chosen = early.parse_known_args(argv)[0].runtime or default_runtime()
+    if chosen in runtime.runtimes() and not runtime.has(chosen, kernel):
+        raise Refusal("--runtime", f"{chosen} has no {kernel}", f"use one of {', '.join(offering(kernel))}")
+    own = runtime.runtime(chosen).options_of(kernel)
+    problem = runtime.problem_class(kernel)
+
+    parser = _parser(kernel, problem)
+    for option in own:
+        _add(parser, option.name, option.default, option.help, option.choices)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _refuse_unknown(kernel, chosen, unknown[0], parser)
+    values = vars(arguments)
+    for name, least in (("repeat", 1), ("timeout", 0), ("expect_ranks", 1)):
+        if values[name] is not None and values[name] < least:
+            raise Refusal(
+                f"--{name.replace('_', '-')}", f"{values[name]} is too small", f"use at least {least}"
+            )
+    job = Job(
+        kernel=kernel,
+        runtime=chosen,
+        problem=problem(**{f.name: values[f.name] for f in fields(problem)}),
+        options={option.name: values[option.name.replace("-", "_")] for option in own},
+        repeat=values["repeat"],
+        expect_ranks=values["expect_ranks"],
+        json=values["json"],
+        quiet=values["quiet"],
+        argv=(f"prk.{kernel}", *argv),
+    )
+    return job, values["timeout"]
+
+
+def default_runtime() -> str:
+    """Return mpi1 under an MPI launcher, else serial."""
+    return "mpi1" if environment.launched() else "serial"
+
+
+def offering(kernel: str) -> list[str]:
+    """Return the runtimes that have a version of the kernel."""
+    return [name for name in runtime.runtimes() if runtime.has(name, kernel)]
+
+
+def _parser(kernel: str, problem: type[Problem]) -> _Parser:
+    parser = _Parser(
+        prog=f"python -m prk.{kernel}",
+        description=f"Parallel Research Kernels: {problem.title}.",
+        epilog=_options_by_runtime(kernel),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for f in fields(problem):
+        _add(parser, f.name, f.default, f.metadata["help"], f.metadata["choices"])
+    parser.add_argument(
+        "--runtime",
+        metavar="NAME",
+        help=f"{', '.join(offering(kernel))} (default: mpi1 under an MPI launcher, else serial)",
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=1, metavar="N", help="run the whole kernel N times (default: 1)"
+    )
+    parser.add_argument("--json", metavar="PATH", help="write one record to PATH, a new file")
+    parser.add_argument("--expect-ranks", type=int, metavar="N", help="refuse to run on any other number")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="end a run that takes longer (default: 3600; 0: never)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print only the verdict and the rate")
+    return parser
+
+
+def _add(parser: _Parser, name: str, default: Any, text: str, choices: tuple[str, ...]) -> None:
+    """Add one parameter or runtime option; its type is its default's."""
+    if not choices:
+        text = f"{text} (default: {default})" if default not in (None, "") else text
+    else:
+        text = f"{text}: {' or '.join(choices)} (default: {default})"
+    parser.add_argument(
+        f"--{name.replace('_', '-')}",
+        type=int if default is None else type(default),
+        default=default,
+        choices=choices or None,
+        metavar=name.replace("_", "-").rpartition("-")[2].upper(),
+        help=text,
+    )
+
+
+def _options_by_runtime(kernel: str) -> str:
+    """Return the help's last part: what each runtime understands besides."""
+    lines = ["options of single runtimes:"]
+    for name in offering(kernel):
+        for o in runtime.runtime(name).options_of(kernel):
+            text = f"{o.help}: {' or '.join(o.choices)}" if o.choices else o.help
+            default = f" (default: {o.default})" if o.default not in (None, "") else ""
+            lines.append(f"  {name + ':':<13}--{o.name}  {text}{default}")
+    return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def _refuse_unknown(kernel: str, chosen: str, word: str, parser: _Parser) -> NoReturn:
+    """Say whose option it is, or which one is spelt alike."""
+    name = word.partition("=")[0]
+    others = [
+        r
+        for r in offering(kernel)
+        if any(f"--{o.name}" == name for o in runtime.runtime(r).options_of(kernel))
+    ]
+    if others:
+        raise Refusal(name, f"runtime {chosen} has no such option", f"--runtime {' or '.join(others)} has it")
+    known = [s for a in parser._actions for s in a.option_strings]
+    close = difflib.get_close_matches(name, known, 1)
+    raise Refusal(name, "there is no such option", f"use {close[0]}" if close else "--help lists them all")
+
+
+def _end_after(seconds: float, kernel: str, speaks: bool) -> None:
+    """End this process, and so the job, if it still runs after `seconds`; a hang must not last."""
+    if not seconds:
+        return
+
+    def end() -> None:
+        if speaks:
+            print(
+                f"prk.{kernel}: --timeout: no end after {seconds:g} s, so the run is ended; "
+                "allow more seconds if it only needed more time",
+                file=sys.stderr,
+                flush=True,
+            )
+        os._exit(1)
+
+    # The rank that speaks ends first, before the launcher takes the others down with the first to go.
+    timer = threading.Timer(seconds if speaks else seconds + 2, end)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,180 @@
+"""One run, as every member of the team goes through it: refuse, measure, check, report.
+
+No runtime repeats any of this, so a runtime that forgot an exchange cannot report a rate.
+"""
+
+import importlib
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from prk import environment, record, runtime, timing
+from prk.problem import Check, Problem, Refusal
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one launch is asked to do; travels to members that other processes hold."""
+
+    kernel: str
+    runtime: str
+    problem: Problem
+    options: Mapping[str, Any]
+    repeat: int = 1
+    expect_ranks: int | None = None
+    json: str | None = None
+    quiet: bool = False
+    argv: tuple[str, ...] = ()
+    # What every member runs, as module:function; the tests put their own programs on every runtime.
+    program: str = "prk.member:run"
+
+    def run(self, comm: Any) -> "Outcome":
+        """Run the program as one member of the team `comm`."""
+        module, _, function = self.program.partition(":")
+        return getattr(importlib.import_module(module), function)(self, comm)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The exit code, with the line that explains a refusal (on the first member only)."""
+
+    code: int
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the first member knows after the run."""
+
+    job: Job
+    members: list[dict[str, Any]]
+    samples: list[list[timing.Sample]]
+    checks: list[Check]
+    versions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> bool:
+        return all(c.valid for c in self.checks)
+
+    @property
+    def seconds(self) -> list[float]:
+        """Return each sample's time a repetition: the maximum over the members."""
+        return [max(s.repetition for s in sample) for sample in self.samples]
+
+    def rate(self, seconds: float) -> float:
+        """Return millions of units (flop or bytes) a second."""
+        return self.job.problem.work / seconds / 1e6
+
+
+def run(job: Job, comm: Any) -> Outcome:
+    """Run the job as member comm.rank of comm.size; print and record on the first one."""
+    how = runtime.runtime(job.runtime)
+    members = comm.gather(_describe_member())
+    refusal = comm.bcast(_refuse(job, how, members) if comm.rank == 0 else None)
+    if refusal:
+        return Outcome(2, refusal if comm.rank == 0 else "")
+    if comm.rank == 0 and not job.quiet:
+        print(banner(job, how, comm.size), flush=True)
+    kernel_class = runtime.kernel_class(job.runtime, job.kernel)
+    samples, checks = [], []
+    for _ in range(job.repeat):
+        kernel, sample = timing.measure(
+            lambda: kernel_class(job.problem, comm, job.options), comm, job.problem.iterations
+        )
+        partials = comm.gather((sample, job.problem.partial(kernel.fields())))
+        kernel.close()
+        del kernel
+        if comm.rank == 0:
+            samples.append([s for s, _ in partials])
+            checks.extend(job.problem.check(p for _, p in partials))
+    code = comm.bcast(_finish(Report(job, members, samples, checks, how.describe())) if comm.rank == 0 else 0)
+    return Outcome(code)
+
+
+def _describe_member() -> dict[str, Any]:
+    return {
+        "host": socket.gethostname(),
+        "cpus": sorted(os.sched_getaffinity(0)),
+        "available": environment.available_memory(),
+    }
+
+
+def _refuse(job: Job, how: runtime.Runtime, members: list[dict[str, Any]]) -> str:
+    """Return the one line that refuses the job on this team, or nothing. Runs before any allocation."""
+    size = len(members)
+    try:
+        ranks = how.ranks(job, size)
+        if job.expect_ranks not in (None, ranks):
+            raise Refusal(
+                "--expect-ranks",
+                f"{job.expect_ranks} ranks were expected and {ranks} came up",
+                "check the launcher's -n, and that it is the launcher of this MPI (python -m prk doctor)",
+            )
+        job.problem.refuse(size)
+        how.refuse(job, size)
+        need = job.problem.memory(size)
+        for host in dict.fromkeys(m["host"] for m in members):
+            there = [m for m in members if m["host"] == host]
+            available = min(m["available"] for m in there)
+            if need * len(there) > available:
+                name = size_option(job.problem)
+                raise Refusal(
+                    name,
+                    f"{len(there)} ranks need {need * len(there) / 2**30:.1f} GiB on {host}, "
+                    f"which has {available / 2**30:.1f} GiB available",
+                    f"use more nodes or a smaller {name}",
+                )
+        if job.json:
+            record.refuse(job.json)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def size_option(problem: Problem) -> str:
+    """Return the option that sets the problem's size."""
+    return next(f"--{name}" for name in problem.parameters() if name != "iterations")
+
+
+def banner(job: Job, how: runtime.Runtime, size: int) -> str:
+    """Return PRK's opening lines: a title, then `Name = value` a parameter."""
+    lines = [
+        f"Parallel Research Kernels in Python version {record.prk_version()}",
+        f"{how.name} ({how.title}): {job.problem.title}",
+        f"Number of ranks = {size}",
+    ]
+    if how.threads(job) > 1:
+        lines.append(f"Number of threads = {how.threads(job)}")
+    labels = {f.name: f.metadata["label"] for f in fields(job.problem)}
+    lines += [f"{labels[name]} = {value}" for name, value in job.problem.parameters().items()]
+    lines += [f"Option {name} = {value}" for name, value in job.options.items()]
+    if not job.problem.conforming:
+        lines.append("Conforming = no")
+    return "\n".join(lines)
+
+
+def _finish(report: Report) -> int:
+    """Print the verdict and the rate, write the record; return the exit code."""
+    failed = [c for c in report.checks if not c.valid]
+    if failed:
+        worst = failed[0]
+        print(f"ERROR: {worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}")
+        print("Solution is invalid", flush=True)
+    else:
+        seconds = report.seconds
+        if not report.job.quiet and len(seconds) > 1:
+            for number, s in enumerate(seconds, 1):
+                print(f"Repeat {number}: {report.rate(s):.3f} {report.job.problem.unit}, {s:.6f} s")
+        median = float(np.median(seconds))
+        print("Solution validates")
+        print(
+            f"Rate ({report.job.problem.unit}): {report.rate(median):.6f}  Avg time (s): {median:.9f}",
+            flush=True,
+        )
+    if report.job.json:
+        record.write(record.build(report), report.job.json)
+    return 1 if failed else 0

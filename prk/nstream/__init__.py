@@ -1,0 +1,1 @@
+"""Nstream: the yardstick of memory bandwidth."""

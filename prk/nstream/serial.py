@@ -1,0 +1,22 @@
+"""Nstream, serial: every other runtime changes only who owns which part of the vectors."""
+
+from prk import kernel, memory
+from prk.nstream import loops
+from prk.nstream.problem import Nstream
+from prk.problem import Field
+
+
+class Kernel(kernel.Kernel[Nstream]):
+    """This rank's part of the three vectors."""
+
+    def setup(self) -> None:
+        self.span = self.problem.span(self.comm.rank, self.comm.size)
+        length = self.span[1] - self.span[0]
+        self.a, self.b, self.c = (memory.empty(length) for _ in range(3))
+        self.a[:], self.b[:], self.c[:] = 0.0, 2.0, 2.0
+
+    def step(self) -> None:
+        loops.nstream(self.a, self.b, self.c)
+
+    def fields(self) -> dict[str, Field]:
+        return {"a": ((slice(*self.span),), self.a)}

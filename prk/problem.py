@@ -1,0 +1,97 @@
+"""What every kernel's problem has in common: parameters, refusals, and the analytic check."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+# A field's global position (one slice an axis) and the array that holds it.
+Field = tuple[tuple[slice, ...], np.ndarray]
+
+
+class Refusal(Exception):
+    """Wrong input: one line that names the option and says what would work. Exit code 2."""
+
+    def __init__(self, option: str, problem: str, remedy: str):
+        super().__init__(f"{option}: {problem}; {remedy}")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One criterion of the analytic check; a NaN is never valid."""
+
+    name: str
+    error: float
+    tolerance: float
+
+    @property
+    def valid(self) -> bool:
+        return self.error <= self.tolerance
+
+
+def parameter(default: Any, text: str, choices: tuple[str, ...] = (), label: str = "", option: str = "") -> Any:
+    """Declare a parameter that is also a command-line option; `label` is its name in the printed lines."""
+    return field(default=default, metadata={"help": text, "choices": choices, "label": label, "option": option})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A kernel's parameters with what follows from them alone; equal on all ranks, no I/O."""
+
+    title: ClassVar[str]
+    unit: ClassVar[str] = "MFlops/s"
+
+    iterations: int = parameter(
+        10, "timed repetitions; one more runs first, untimed", label="Number of iterations"
+    )
+
+    @property
+    def repetitions(self) -> int:
+        """Return K: the timed repetitions and the warm-up, which counts in the answer."""
+        return self.iterations + 1
+
+    @property
+    def conforming(self) -> bool:
+        """Tell whether the run keeps the specification's rules (grouped synchronisation does not)."""
+        return True
+
+    @property
+    def work(self) -> int:
+        """Return the work of one repetition: flop, or bytes where the unit is MB/s."""
+        raise NotImplementedError
+
+    def memory(self, size: int) -> int:
+        """Return the largest number of bytes that one of `size` ranks allocates."""
+        raise NotImplementedError
+
+    def refuse(self, size: int) -> None:
+        """Raise Refusal if `size` ranks cannot run this problem."""
+        if self.iterations < 1:
+            raise Refusal("--iterations", f"{self.iterations} is too few", "use at least 1")
+
+    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
+        """Reduce one rank's fields to the numbers that `check` combines."""
+        raise NotImplementedError
+
+    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
+        """Compare all ranks' partial results with the known answer."""
+        raise NotImplementedError
+
+    def smallest(self) -> "list[Problem]":
+        """Return small problems that between them compile every variant of the compute core."""
+        return [type(self)(iterations=1)]
+
+    def parameters(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def rows_at_a_time(array: np.ndarray, budget: int = 1 << 20) -> Iterable[slice]:
+    """Yield slices of rows of about `budget` bytes, so that a check needs no array of its own size."""
+    step = max(1, budget // max(1, array[:1].nbytes))
+    return (slice(i, min(i + step, len(array))) for i in range(0, len(array), step))
+
+
+def max_or_nan(so_far: float, errors: np.ndarray) -> float:
+    """Return the larger of `so_far` and the largest error; a NaN anywhere stays one."""
+    return float(np.maximum(so_far, errors.max(initial=0.0)))

@@ -1,0 +1,145 @@
+"""What a runtime says of itself, and the registry that finds kernels and runtimes by looking."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import prk
+import prk.runtimes
+from prk.problem import Problem, Refusal
+
+if TYPE_CHECKING:
+    from prk.member import Job, Outcome
+
+
+@dataclass(frozen=True)
+class Option:
+    """A runtime's own command-line option for one kernel; a value other than the default labels a variant."""
+
+    name: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    # Values besides the default, or besides the choices, that the tests run.
+    examples: tuple[Any, ...] = ()
+
+
+class Runtime:
+    """A programming model: how it is launched, its options, whether it can run here.
+
+    A runtime is a package with a subclass of this named Runtime and a module for each kernel,
+    holding a class Kernel. It stands in runtimes/ or is named by an entry point `prk.runtimes`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    # What it imports, and the command that installs that.
+    requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = ""
+    # How a user starts it; {ranks} and {threads} are filled in.
+    launcher: ClassVar[str] = ""
+    # Kernel name (or "*" for all) to the options it understands.
+    options: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
+
+    def options_of(self, kernel: str) -> tuple[Option, ...]:
+        return (*self.options.get("*", ()), *self.options.get(kernel, ()))
+
+    def missing(self) -> str | None:
+        """Say why this runtime cannot run here and what would help, or return None. Imports nothing heavy."""
+        for package in self.requires:
+            if importlib.util.find_spec(package) is None:
+                return f"{package} is not installed; {self.install}"
+        return None
+
+    def refuse(self, job: "Job", size: int) -> None:
+        """Raise Refusal if this runtime cannot run the job on `size` members; equal on all of them."""
+
+    def threads(self, job: "Job") -> int:
+        """Return the threads that compute in each member."""
+        return 1
+
+    def ranks(self, job: "Job", size: int) -> int:
+        """Return the processes that hold the `size` members: fewer where one holds several."""
+        return size
+
+    def warnings(self, job: "Job") -> list[str]:
+        """Return what a reader of the record should know about how this run was made."""
+        return []
+
+    def describe(self) -> dict[str, Any]:
+        """Return the versions and settings of what carries the messages, for the record."""
+        return {}
+
+    def launch(self, job: "Job") -> "Outcome":
+        """Call job.run(comm) on every member of the team; return this process's outcome."""
+        raise NotImplementedError
+
+
+class Serial(Runtime):
+    """The canonical serial version, which every kernel brings along."""
+
+    name = "serial"
+    title = "one process, no communication"
+    launcher = ""
+
+    def launch(self, job: "Job") -> "Outcome":
+        from prk.kernel import Solo
+
+        return job.run(Solo())
+
+
+@cache
+def kernels() -> tuple[str, ...]:
+    """Return the names of the kernels: the packages under prk/ that state a problem."""
+    found = (m.name for m in pkgutil.iter_modules(prk.__path__) if m.ispkg)
+    return tuple(sorted(k for k in found if importlib.util.find_spec(f"prk.{k}.problem")))
+
+
+@cache
+def runtimes() -> dict[str, str]:
+    """Return the runtimes' names and the packages that hold them, our own first."""
+    found = {"serial": ""}
+    found |= {
+        m.name: f"prk.runtimes.{m.name}" for m in pkgutil.iter_modules(prk.runtimes.__path__) if m.ispkg
+    }
+    return found | {e.name: e.value for e in importlib.metadata.entry_points(group="prk.runtimes")}
+
+
+def runtime(name: str) -> Runtime:
+    """Return the runtime called `name`."""
+    if name not in runtimes():
+        raise Refusal("--runtime", f"there is no {name!r}", f"use one of {', '.join(runtimes())}")
+    if name == "serial":
+        return Serial()
+    module = importlib.import_module(runtimes()[name])
+    return module.Runtime()
+
+
+def module_of(runtime_name: str, kernel: str) -> str:
+    """Return the name of the module with this runtime's version of the kernel."""
+    return f"prk.{kernel}.serial" if runtime_name == "serial" else f"{runtimes()[runtime_name]}.{kernel}"
+
+
+def has(runtime_name: str, kernel: str) -> bool:
+    """Tell whether the cell of the matrix exists."""
+    return importlib.util.find_spec(module_of(runtime_name, kernel)) is not None
+
+
+def kernel_class(runtime_name: str, kernel: str) -> type:
+    """Import this runtime's version of the kernel; only here a communication library is imported."""
+    return importlib.import_module(module_of(runtime_name, kernel)).Kernel
+
+
+def problem_class(kernel: str) -> type[Problem]:
+    """Return the kernel's Problem: the one subclass its module defines."""
+    module = importlib.import_module(f"prk.{kernel}.problem")
+    return next(
+        c
+        for c in vars(module).values()
+        if isinstance(c, type) and issubclass(c, Problem) and c.__module__ == module.__name__
+    )

@@ -1,0 +1,1 @@
+"""Stencil: a star or compact stencil swept over a square grid."""

@@ -1,0 +1,68 @@
+"""The clock, the same for every runtime: warm up, barrier, timed repetitions."""
+
+import gc
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from numba.core import event
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One member's times in seconds: compilation, set-up, warm-up, and one timed repetition."""
+
+    compile: float
+    setup: float
+    warmup: float
+    repetition: float
+
+
+class _CompileClock(event.Listener):
+    """Add up the time that Numba compiles, wherever in set-up or warm-up it does."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+        self._start = 0.0
+
+    def on_start(self, event: Any) -> None:
+        if self._depth == 0:
+            self._start = time.perf_counter()
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self.seconds += time.perf_counter() - self._start
+
+
+def measure(make_kernel: Any, comm: Any, iterations: int) -> tuple[Any, Sample]:
+    """Build a kernel, run repetition 0 untimed and `iterations` timed; return the kernel and its times.
+
+    There is one barrier before the clock starts and none while it runs (PRK_SPEC, rules 3 and 4).
+    """
+    compiling = _CompileClock()
+    with event.install_listener("numba:compile", compiling):
+        begin = time.perf_counter()
+        kernel = make_kernel()
+        ready = time.perf_counter()
+        in_setup = compiling.seconds
+        kernel.repeat(1)
+        warm = time.perf_counter()
+    gc.collect()
+    gc.disable()
+    try:
+        comm.barrier()
+        start = time.perf_counter()
+        kernel.repeat(iterations)
+        seconds = time.perf_counter() - start
+    finally:
+        gc.enable()
+    in_warmup = compiling.seconds - in_setup
+    return kernel, Sample(
+        compile=compiling.seconds,
+        setup=ready - begin - in_setup,
+        warmup=warm - ready - in_warmup,
+        repetition=seconds / iterations,
+    )

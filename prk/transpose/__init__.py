@@ -1,0 +1,1 @@
+"""Transpose: a matrix in column blocks, transposed and accumulated."""

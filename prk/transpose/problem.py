@@ -1,0 +1,63 @@
+"""Transpose: B(j,i) += A(i,j), then A += 1, both matrices in column blocks (PRK_SPEC, Transpose)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from prk import decomposition
+from prk.problem import Check, Field, Problem, Refusal, parameter, rows_at_a_time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transpose(Problem):
+    """Matrix order and tile size of Transpose."""
+
+    title: ClassVar[str] = "matrix transpose: B = A^T"
+    unit: ClassVar[str] = "MB/s"
+
+    order: int = parameter(1000, "order of the matrices", label="Matrix order")
+    tile: int = parameter(32, "side of the square tiles of a local transpose; 0: untiled", label="Tile size")
+
+    @property
+    def work(self) -> int:
+        return 16 * self.order**2
+
+    def columns(self, rank: int, size: int) -> tuple[int, int]:
+        """Return the half-open range of columns that `rank` owns."""
+        return decomposition.block(self.order, size, rank)
+
+    def memory(self, size: int) -> int:
+        width = self.order // size
+        return 8 * (2 * width * self.order + (2 * width * width if size > 1 else 0))
+
+    def refuse(self, size: int) -> None:
+        super().refuse(size)
+        if self.order < size or self.order % size:
+            below, above = self.order // size * size, (self.order // size + 1) * size
+            works = f"{below} or {above}" if below else f"{above}"
+            raise Refusal("--order", f"{self.order} does not divide over {size} ranks", f"use {works}")
+        if self.tile < 0:
+            raise Refusal("--tile", f"{self.tile} is negative", "use 32, or 0 for untiled")
+
+    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
+        # The fields' first index is the column, so that a column is contiguous.
+        (columns, rows), b = parts["B"]
+        a = parts["A"][1]
+        n, added = self.order, self.repetitions * self.iterations / 2
+        row = np.arange(rows.start, rows.stop)[None, :]
+        sum_b = sum_a = 0.0
+        for chunk in rows_at_a_time(b):
+            column = np.arange(columns.start, columns.stop)[chunk][:, None]
+            expected = (n * row + column) * float(self.repetitions) + added
+            sum_b += float(np.abs(b[chunk] - expected).sum())
+            sum_a += float(np.abs(a[chunk] - (row + n * column + self.repetitions)).sum())
+        return sum_b, sum_a
+
+    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
+        sum_b, sum_a = np.sum(np.array(list(partials)), axis=0)
+        return [
+            Check("sum of the errors of B", float(sum_b), 1e-8),
+            Check("sum of the errors of A", float(sum_a), 1e-8),
+        ]

@@ -1,0 +1,79 @@
+"""MPI called from inside compiled code, for messages too small to go through Python.
+
+A call goes through the function's address, handed over at run time with the communicator's handle.
+So nothing of the MPI library is in the compiled code: it is cached once for all libraries with
+handles of one width, and works for any communicator.
+"""
+
+import ctypes
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from mpi4py import MPI
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+
+@intrinsic
+def invoke(typingctx, address, arguments):
+    """Call the C function at `address`, which returns an int, with a tuple of integers."""
+
+    def codegen(context, builder, signature, values):
+        function, packed = values
+        passed = cgutils.unpack_tuple(builder, packed)
+        kind = ir.FunctionType(ir.IntType(32), [value.type for value in passed])
+        return builder.call(builder.inttoptr(function, kind.as_pointer()), passed)
+
+    return types.int32(address, arguments), codegen
+
+
+class Calls(NamedTuple):
+    """Addresses of MPI functions and the handles they need; passes into compiled code as it is."""
+
+    send: int
+    recv: int
+    comm: Any
+    double: Any
+    status: int
+
+
+_library = ctypes.CDLL(MPI.__file__)
+_status = np.zeros(max(64, MPI._sizeof(MPI.Status)), np.uint8)
+
+
+def address(name: str) -> int:
+    """Return the address of an MPI function by its C name, from the library that mpi4py loaded."""
+    return ctypes.cast(getattr(_library, name), ctypes.c_void_p).value or 0
+
+
+def handle(thing: Any) -> Any:
+    """Return an MPI handle as C passes it: 4 bytes in MPICH's own ABI, else pointer-sized."""
+    kind = np.int32 if MPI._sizeof(type(thing)) == 4 else np.int64
+    return kind(np.uint64(MPI._handleof(thing)).astype(kind))
+
+
+def calls(comm: MPI.Comm) -> Calls:
+    """Return what compiled code needs for two-sided messages of doubles on `comm`."""
+    return Calls(address("MPI_Send"), address("MPI_Recv"), handle(comm), handle(MPI.DOUBLE), _status.ctypes.data)
+
+
+def succeed(code: int) -> None:
+    """Raise the MPI error that compiled code returned, if it is one."""
+    if code:
+        raise MPI.Exception(code)
+
+
+@njit(nogil=True, cache=True)
+def send(mpi, where, count, to):
+    """Send `count` doubles at address `where` to rank `to`; return MPI's error code."""
+    return invoke(mpi.send, (where, np.int32(count), mpi.double, np.int32(to), np.int32(0), mpi.comm))
+
+
+@njit(nogil=True, cache=True)
+def recv(mpi, where, count, source):
+    """Receive `count` doubles to address `where` from rank `source`; return MPI's error code."""
+    return invoke(
+        mpi.recv, (where, np.int32(count), mpi.double, np.int32(source), np.int32(0), mpi.comm, mpi.status)
+    )

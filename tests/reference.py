@@ -1,0 +1,56 @@
+"""The kernels once more, in plain NumPy on whole grids, sharing nothing with the package but the formulas."""
+
+import numpy as np
+
+
+def stencil(n, radius, pattern, dtype, repetitions):
+    """Return (in, out) after `repetitions`, summed in double precision."""
+    r = radius
+    w = {}
+    if pattern == "star":
+        for k in range(1, r + 1):
+            w[k, 0] = w[0, k] = 1.0 / (2 * k * r)
+            w[-k, 0] = w[0, -k] = -1.0 / (2 * k * r)
+    else:
+        for j in range(1, r + 1):
+            for i in range(1 - j, j):
+                w[i, j] = w[j, i] = 1.0 / (4 * j * (2 * j - 1) * r)
+                w[i, -j] = w[-j, i] = -1.0 / (4 * j * (2 * j - 1) * r)
+            w[j, j], w[-j, -j] = 1.0 / (4 * j * r), -1.0 / (4 * j * r)
+    a = np.add.outer(np.arange(float(n)), np.arange(float(n)))
+    b = np.zeros((n, n))
+    for _ in range(repetitions):
+        for (di, dj), weight in w.items():
+            b[r : n - r, r : n - r] += weight * a[r + di : n - r + di, r + dj : n - r + dj]
+        a += 1
+    return {"in": a, "out": b}
+
+
+def synch_p2p(m, n, repetitions, group=1):
+    """Return A as [line j, point i] after `repetitions`."""
+    a = np.zeros((n, m))
+    a[0], a[:, 0] = np.arange(m), np.arange(n)
+    for _ in range(repetitions):
+        for j in range(1, n):
+            for i in range(1, m):
+                a[j, i] = a[j, i - 1] + a[j - 1, i] - a[j - 1, i - 1]
+        a[0, 0] = -a[n - 1, m - 1]
+    return {"A": a}
+
+
+def transpose(order, repetitions, tile=0):
+    """Return (A, B) as [column, row] after `repetitions`."""
+    a = np.arange(float(order * order)).reshape(order, order)
+    b = np.zeros((order, order))
+    for _ in range(repetitions):
+        b += a.T
+        a += 1
+    return {"A": a, "B": b}
+
+
+def nstream(n, repetitions):
+    """Return a after `repetitions`."""
+    a, b, c = np.zeros(n), np.full(n, 2.0), np.full(n, 2.0)
+    for _ in range(repetitions):
+        a += b + 3 * c
+    return {"a": a}
