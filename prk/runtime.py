@@ -41,8 +41,10 @@ class Runtime:
     # What it imports, and the command that installs that.
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
-    # How a user starts it; {ranks} and {threads} are filled in.
+    # What starts `ranks` processes of it, as "mpirun -n {ranks}"; empty where the runtime starts its own.
     launcher: ClassVar[str] = ""
+    # The option that says how many workers, where no launcher does: "threads", "pe", "workers".
+    count_option: ClassVar[str] = ""
     # Kernel name (or "*" for all) to the options it understands.
     options: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
 
