@@ -23,14 +23,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(kernel: str, argv: Sequence[str]) -> int:
-    """Run one kernel as the command line asks; return the exit code: 0 right, 1 wrong or failed, 2 refused."""
+    """Run one kernel as the command line asks; return 0 if right, 1 if wrong or failed, 2 if refused."""
     speaks = environment.speaks()
     try:
         job, timeout = parse(kernel, argv)
         how = runtime.runtime(job.runtime)
         why = how.missing()
         if why:
-            raise Refusal("--runtime", f"{job.runtime} cannot run here: {why}", "python -m prk lists what can")
+            raise Refusal(
+                "--runtime", f"{job.runtime} cannot run here: {why}", "python -m prk lists what can"
+            )
         _end_after(timeout, kernel, speaks)
         outcome = how.launch(job)
     except Refusal as refusal:

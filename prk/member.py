@@ -108,6 +108,13 @@ def _refuse(job: Job, how: runtime.Runtime, members: list[dict[str, Any]]) -> st
     size = len(members)
     try:
         ranks = how.ranks(job, size)
+        launched = environment.launched()
+        if launched and launched[1] > ranks:
+            raise Refusal(
+                "the launcher",
+                f"it started {launched[1]} processes, but {job.runtime} sees {ranks} of them",
+                "use the launcher of this MPI (python -m prk doctor names it), or another --runtime",
+            )
         if job.expect_ranks not in (None, ranks):
             raise Refusal(
                 "--expect-ranks",

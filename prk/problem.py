@@ -1,7 +1,7 @@
 """What every kernel's problem has in common: parameters, refusals, and the analytic check."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,9 +30,13 @@ class Check:
         return self.error <= self.tolerance
 
 
-def parameter(default: Any, text: str, choices: tuple[str, ...] = (), label: str = "", option: str = "") -> Any:
+def parameter(
+    default: Any, text: str, choices: tuple[str, ...] = (), label: str = "", option: str = ""
+) -> Any:
     """Declare a parameter that is also a command-line option; `label` is its name in the printed lines."""
-    return field(default=default, metadata={"help": text, "choices": choices, "label": label, "option": option})
+    return field(
+        default=default, metadata={"help": text, "choices": choices, "label": label, "option": option}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,7 @@ class Problem:
 
     def smallest(self) -> "list[Problem]":
         """Return small problems that between them compile every variant of the compute core."""
-        return [type(self)(iterations=1)]
+        return [replace(self, iterations=1)]
 
     def parameters(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}

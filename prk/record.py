@@ -27,7 +27,7 @@ def prk_version() -> str:
 
 
 def point_id(point: dict[str, Any]) -> str:
-    """Return the hash of what makes two launches repeats of one point: kernel, runtime, parameters, layout."""
+    """Return the hash of what repeats have in common: kernel, runtime, parameters, layout."""
     named = {k: point[k] for k in ("kernel", "runtime", "parameters", "options", "layout")}
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -102,7 +102,9 @@ def build(report: "Report") -> dict[str, Any]:
         "conforming": job.problem.conforming,
         "status": "ok" if report.valid else "invalid",
         "phase": "done" if report.valid else "check",
-        "reason": None if report.valid else f"{worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}",
+        "reason": None
+        if report.valid
+        else f"{worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}",
         "samples": [_spread([s.repetition for s in sample]) for sample in report.samples],
         "warmup_seconds": max(s.warmup for s in report.samples[0]),
         "setup_seconds": max(s.setup for s in report.samples[0]),

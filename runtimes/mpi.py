@@ -4,7 +4,7 @@ import sys
 import traceback
 from typing import Any, ClassVar
 
-from prk import environment, member
+from prk import member
 from prk.problem import Refusal
 from prk.runtime import Runtime
 
@@ -19,18 +19,15 @@ class MPIRuntime(Runtime):
     thread_level: ClassVar[str] = "single"
 
     def launch(self, job: member.Job) -> member.Outcome:
-        import mpi4py
-
-        mpi4py.rc.thread_level = self.thread_level
         try:
+            import mpi4py
+
+            mpi4py.rc.thread_level = self.thread_level
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise Refusal("--runtime", f"{self.name} finds no MPI library ({reason})", self.install) from None
         comm = MPI.COMM_WORLD
-        launched = environment.launched()
-        if launched and launched[1] != comm.size:
-            return member.Outcome(2, copies(launched[1], comm.size, MPI.Get_library_version()))
         try:
             return job.run(comm)
         except BaseException:
@@ -45,18 +42,12 @@ class MPIRuntime(Runtime):
         import mpi4py
         from mpi4py import MPI
 
-        names = {getattr(MPI, f"THREAD_{n.upper()}"): n for n in ("single", "funneled", "serialized", "multiple")}
+        names = {
+            getattr(MPI, f"THREAD_{n.upper()}"): n for n in ("single", "funneled", "serialized", "multiple")
+        }
         return {
             "mpi": MPI.Get_library_version().split("\x00")[0].strip(),
             "standard": ".".join(map(str, MPI.Get_version())),
             "mpi4py": mpi4py.__version__,
             "thread_level": names[MPI.Query_thread()],
         }
-
-
-def copies(launched: int, size: int, library: str) -> str:
-    """Return the line that refuses copies of one rank, started by another MPI's launcher."""
-    return (
-        f"the launcher: it started {launched} processes, but MPI has {size} rank{'s' * (size > 1)} "
-        f"({library.split(',')[0].splitlines()[0]}); use the launcher of this MPI: python -m prk doctor"
-    )

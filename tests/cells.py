@@ -30,7 +30,7 @@ ITERATIONS = 3
 
 
 def problems(kernel):
-    """Return the problems that a kernel is tested with; a kernel not named above runs its own smallest ones."""
+    """Return the problems that a kernel is tested with; one not named above runs its own smallest."""
     made = runtime.problem_class(kernel)
     if kernel in PROBLEMS:
         return [made(iterations=ITERATIONS, **p) for p in PROBLEMS[kernel]]

@@ -9,7 +9,12 @@ import pytest
 def pytest_runtest_makereport(item, call):
     report = yield
     # pytest-mpi skips in-rank tests outside mpiexec; those are started by test_ranks.py.
-    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail") and "mpi" not in item.keywords:
+    if (
+        os.environ.get("CI")
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+        and "mpi" not in item.keywords
+    ):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
     return report

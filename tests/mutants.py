@@ -24,7 +24,9 @@ def source(row):
 def broken(row):
     """Return the broken source text."""
     text = source(row).read_text()
-    assert text.count(row["find"]) == 1, f"{row['find']!r} stands {text.count(row['find'])} times in {row['file']}"
+    assert text.count(row["find"]) == 1, (
+        f"{row['find']!r} stands {text.count(row['find'])} times in {row['file']}"
+    )
     return text.replace(row["find"], row["replace"])
 
 

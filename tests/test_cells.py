@@ -18,7 +18,9 @@ TEAMS = [
 @pytest.mark.parametrize(("name", "size"), TEAMS)
 def test_whole_fields_equal_the_reference(name, size):
     option = runtime.runtime(name).count_option
-    done = run(sys.executable, "-m", "tests.cells", name, *([f"{option}={size}"] if option else []), seconds=300)
+    done = run(
+        sys.executable, "-m", "tests.cells", name, *([f"{option}={size}"] if option else []), seconds=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f" members of {name}" in done.stdout
 

@@ -29,7 +29,8 @@ def test_mutant_is_caught(number, tmp_path):
     cache = {"NUMBA_CACHE_DIR": str(tmp_path)} if "njit" in broken(row) else {}
     done = run(
         *before, sys.executable, "-m", "tests.mutants", row["kernel"], "--runtime", row["runtime"],
-        "--iterations", row.get("iterations", 5), *SMALL.get(row["kernel"], []), *after, *row.get("options", []),
+        "--iterations", row.get("iterations", 5), *SMALL.get(row["kernel"], []),
+        *after, *row.get("options", []),
         PRK_MUTANT=f"{number}:{tmp_path}", **cache,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr

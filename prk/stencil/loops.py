@@ -1,13 +1,27 @@
-"""The compute core of Stencil: a weighted sum over a neighbourhood, fused with the increment of the input."""
+"""The compute core of Stencil: a weighted sum over a neighbourhood, fused with the increment of the input.
+
+A sweep loads every cache line from memory once and runs at Nstream's bandwidth: see `make_sweep`.
+"""
 
 import functools
 
+import llvmlite.binding as llvm
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+# Output rows computed together. One loaded vector serves up to eight of them, which divides the traffic between
+# L2 and L1: 0.53 of Nstream's rate with 1 row, 0.95 with 4, 1.1 with 8 (star, radius 4, tiles of 16 KiB).
+ROWS = 8
+# Bytes of a row in one column tile, so that 8 + 2r input rows and 8 output rows fit L2 however long the rows are;
+# shorter tiles interrupt the hardware prefetcher (16 KiB lost 7 % on two cores, 4 KiB 45 %).
+TILE_BYTES = 32768
 
 
 def weights(pattern, radius):
-    """Return the (2r+1, 2r+1) weights, indexed [di + r, dj + r] (PRK_SPEC, Stencil)."""
+    """Return the (2r+1, 2r+1) float64 weights, indexed [di + r, dj + r] (PRK_SPEC, Stencil)."""
     r = radius
     w = np.zeros((2 * r + 1, 2 * r + 1))
     if pattern == "star":
@@ -17,7 +31,7 @@ def weights(pattern, radius):
     elif pattern == "compact":
         for j in range(1, r + 1):
             edge = 1 / (4 * j * (2 * j - 1) * r)
-            for i in range(-j + 1, j):
+            for i in range(1 - j, j):
                 w[r + i, r + j] = w[r + j, r + i] = edge
                 w[r + i, r - j] = w[r - j, r + i] = -edge
             w[r + j, r + j] = 1 / (4 * j * r)
@@ -27,51 +41,102 @@ def weights(pattern, radius):
     return w
 
 
+@intrinsic(prefer_literal=True)
+def _accumulate(typingctx, inp, out, i, j, pattern, radius, rows, lanes):
+    """Add the weighted sums to out[i:i+rows, j:j+lanes]; the last four arguments are compile-time constants.
+
+    Written as vector IR because LLVM's own vectoriser does not block over rows (0.30 of Nstream's rate instead of 1.1).
+    The order of the additions of one element does not depend on rows and lanes, nor does its value.
+    """
+    r, height, width = radius.literal_value, rows.literal_value, lanes.literal_value
+    w = weights(pattern.literal_value, r)
+    scalar = np.dtype(inp.dtype.name).type
+    size = inp.dtype.bitwidth // 8
+
+    def codegen(context, builder, signature, args):
+        element = context.get_value_type(inp.dtype)
+        vector = ir.VectorType(element, width)
+        # fmuladd rather than fmul and fadd: vector and remainder loops are contracted to FMA alike.
+        fmuladd = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{width}f{8 * size}"
+        )
+        source = context.make_array(inp)(context, builder, args[0])
+        target = context.make_array(out)(context, builder, args[1])
+        pitch = cgutils.unpack_tuple(builder, source.shape, 2)[1]
+        index = pitch.type
+
+        def address(data, di, dj):
+            row = builder.mul(builder.add(args[2], index(di)), pitch)
+            column = builder.add(args[3], index(dj))
+            return builder.bitcast(builder.gep(data, [builder.add(row, column)]), vector.as_pointer())
+
+        sums = [builder.load(address(target.data, b, 0), align=size) for b in range(height)]
+        for di in range(-r, r + height):
+            for dj in range(-r, r + 1):
+                users = [b for b in range(height) if abs(di - b) <= r and w[di - b + r, dj + r] != 0]
+                if users:
+                    loaded = builder.load(address(source.data, di, dj), align=size)
+                for b in users:
+                    weight = vector([float(scalar(w[di - b + r, dj + r]))] * width)
+                    sums[b] = builder.call(fmuladd, [loaded, weight, sums[b]])
+        for b in range(height):
+            builder.store(sums[b], address(target.data, b, 0), align=size)
+        return context.get_dummy_value()
+
+    return types.void(inp, out, types.intp, types.intp, pattern, radius, rows, lanes), codegen
+
+
 @njit(cache=True, nogil=True)
 def increment(inp, i0, i1, j0, j1):
     """Add 1 to inp[i0:i1, j0:j1]."""
+    one = inp.dtype.type(1)
     for i in range(i0, i1):
         row = inp[i, j0:j1]
         for j in range(row.size):
-            row[j] += 1
+            row[j] += one
 
 
 @functools.lru_cache(maxsize=None)
 def make_sweep(pattern, radius, dtype):
-    """Return the compiled sweep of one stencil (see `sweep`), its weights constants of the given dtype."""
-    taps = weights(pattern, radius).astype(dtype)
-    r = int(radius)
-    star = pattern == "star"
+    """Return the compiled `sweep(inp, out, r0, r1, c0, c1, i0, i1, j0, j1)` of one stencil and dtype.
+
+    It adds the weighted sums of inp to out[r0:r1, c0:c1] and then 1 to inp[i0:i1, j0:j1]: two C-contiguous
+    arrays of the same shape and of this dtype, whose ghost points exist. Either box may be empty.
+    The increment is fused: an element is incremented when nothing that follows reads it any more.
+    """
+    # The closure holds strings and integers only: with them Numba's cache on disk recognises it in the next process.
+    kind, r = str(pattern), int(radius)
+    itemsize = np.dtype(dtype).itemsize
+    lanes = (64 if llvm.get_host_cpu_features().get("avx512f") else 32) // itemsize
+    wide = TILE_BYTES // itemsize
 
     @njit(cache=True, nogil=True)
     def sweep(inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
-        done = i0
-        if c1 > c0:
-            for i in range(r0, r1):
-                rows = inp[i - r : i + r + 1, c0 - r : c1 + r]
-                dst = out[i, c0:c1]
-                for j in range(dst.size):
-                    acc = dst[j]
-                    if star:
-                        for k in range(2 * r + 1):
-                            acc += taps[k, r] * rows[k, j + r]
-                        for k in range(2 * r + 1):
-                            acc += taps[r, k] * rows[r, j + k]
-                    else:
-                        for k in range(2 * r + 1):
-                            for m in range(2 * r + 1):
-                                acc += taps[k, m] * rows[k, j + m]
-                    dst[j] = acc
-                upto = min(i1, i - r + 1)
-                if upto > done:
-                    for ii in range(done, upto):
-                        row = inp[ii, j0:j1]
-                        for j in range(row.size):
-                            row[j] += 1
-                    done = upto
-        for ii in range(done, i1):
-            row = inp[ii, j0:j1]
-            for j in range(row.size):
-                row[j] += 1
+        if r1 <= r0 or c1 <= c0:
+            increment(inp, i0, i1, j0, j1)
+            return
+        left = j0
+        for t0 in range(c0, c1, wide):
+            t1 = min(t0 + wide, c1)
+            vectors = t1 - (t1 - t0) % lanes
+            # The next tile still reads the last r columns of this one.
+            right = j1 if t1 == c1 else max(left, min(j1, t1 - r))
+            done = i0
+            blocks = r1 - (r1 - r0) % ROWS
+            for i in range(r0, blocks, ROWS):
+                for j in range(t0, vectors, lanes):
+                    _accumulate(inp, out, i, j, kind, r, ROWS, lanes)
+                for j in range(vectors, t1):
+                    _accumulate(inp, out, i, j, kind, r, ROWS, 1)
+                unread = max(done, min(i1, i + ROWS - r))
+                increment(inp, done, unread, left, right)
+                done = unread
+            for i in range(blocks, r1):
+                for j in range(t0, vectors, lanes):
+                    _accumulate(inp, out, i, j, kind, r, 1, lanes)
+                for j in range(vectors, t1):
+                    _accumulate(inp, out, i, j, kind, r, 1, 1)
+            increment(inp, done, i1, left, right)
+            left = right
 
     return sweep

@@ -9,7 +9,7 @@ from prk.synch_p2p.problem import SynchP2P
 
 
 class Kernel(kernel.Kernel[SynchP2P]):
-    """This rank's strip, a line contiguous in memory; its first column is a ghost where there is a left neighbour."""
+    """This rank's strip, lines contiguous; the first column is a ghost if there is a left neighbour."""
 
     def setup(self) -> None:
         self.strip = self.problem.strip(self.comm.rank, self.comm.size)

