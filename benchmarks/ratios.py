@@ -62,7 +62,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     arguments, extra = parser.parse_known_args()
     names = list(runtime.runtimes()) if arguments.runtime == "all" else arguments.runtime.split(",")
-    print(f"{'runtime':<12}{'kernel':<11}{'workers':>7}{'ratio':>8}{'min':>8}{'max':>8}{'C, MPI':>8}{'rate':>12}")
+    print("runtime     kernel     workers   ratio     min     max  C, MPI        rate")
     for name in (n for n in names if runtime.runtime(n).missing() is None):
         for workers in map(int, arguments.workers.split(",")):
             if workers > len(os.sched_getaffinity(0)) or (name == "serial" and workers > 1):
@@ -73,10 +73,11 @@ def main():
                     print(f"{name:<12}{kernel:<11}{workers:>7}  failed")
                     continue
                 ratio = [r for r, _ in found]
+                rates = statistics.median(r for _, r in found)
                 c = REFERENCE.get(kernel, ())[workers - 1 : workers]
                 print(
                     f"{name:<12}{kernel:<11}{workers:>7}{statistics.median(ratio):>8.3f}{min(ratio):>8.3f}"
-                    f"{max(ratio):>8.3f}{c[0] if c else '':>8}{statistics.median(r for _, r in found):>12.0f}",
+                    f"{max(ratio):>8.3f}{c[0] if c else '':>8}{rates:>12.0f}",
                     flush=True,
                 )
 

@@ -56,7 +56,9 @@ def handle(thing: Any) -> Any:
 
 def calls(comm: MPI.Comm) -> Calls:
     """Return what compiled code needs for two-sided messages of doubles on `comm`."""
-    return Calls(address("MPI_Send"), address("MPI_Recv"), handle(comm), handle(MPI.DOUBLE), _status.ctypes.data)
+    return Calls(
+        address("MPI_Send"), address("MPI_Recv"), handle(comm), handle(MPI.DOUBLE), _status.ctypes.data
+    )
 
 
 def succeed(code: int) -> None:

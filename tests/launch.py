@@ -26,7 +26,7 @@ ENVIRONMENT = {
 }
 
 
-def run(*command, seconds=120, **environment):
+def run(*command, seconds=120, cwd=ROOT, **environment):
     """Run a command to its end or its limit; its whole process group ends with it."""
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -34,7 +34,7 @@ def run(*command, seconds=120, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=ROOT,
+        cwd=cwd,
         env={**ENVIRONMENT, **environment},
         start_new_session=True,
     )

@@ -96,7 +96,7 @@ def increment(inp, i0, i1, j0, j1):
             row[j] += one
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def make_sweep(pattern, radius, dtype):
     """Return the compiled `sweep(inp, out, r0, r1, c0, c1, i0, i1, j0, j1)` of one stencil and dtype.
 

@@ -9,7 +9,5 @@ class Runtime(MPIRuntime):
     name = "mpi1"
     title = "MPI two-sided: send and receive"
     options = {
-        "transpose": (
-            Option("exchange", "pairwise", "how the blocks travel", ("pairwise", "alltoall")),
-        )
+        "transpose": (Option("exchange", "pairwise", "how the blocks travel", ("pairwise", "alltoall")),)
     }

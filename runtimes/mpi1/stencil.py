@@ -2,6 +2,7 @@
 
 import numpy as np
 from mpi4py import MPI
+
 from prk.stencil import serial
 
 
@@ -17,7 +18,9 @@ class Kernel(serial.Kernel):
         self.axes = [
             [
                 self.halo(self.tile.north, (slice(top, top + r), across), (slice(top - r, top), across)),
-                self.halo(self.tile.south, (slice(bottom - r, bottom), across), (slice(bottom, bottom + r), across)),
+                self.halo(
+                    self.tile.south, (slice(bottom - r, bottom), across), (slice(bottom, bottom + r), across)
+                ),
             ],
             [
                 self.halo(self.tile.west, (along, slice(left, left + r)), (along, slice(left - r, left))),

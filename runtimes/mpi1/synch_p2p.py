@@ -2,6 +2,7 @@
 
 import numpy as np
 from numba import njit
+
 from prk.synch_p2p import loops, serial
 
 from ..compiled_mpi import calls, recv, send, succeed

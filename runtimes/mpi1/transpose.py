@@ -1,7 +1,7 @@
 """Transpose, MPI two-sided: a block a phase, received from one rank and sent to another."""
 
-import numpy as np
 from mpi4py import MPI
+
 from prk import decomposition, memory
 from prk.transpose import loops, serial
 
