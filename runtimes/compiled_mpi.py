@@ -9,24 +9,11 @@ import ctypes
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 from mpi4py import MPI
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
-
-@intrinsic
-def invoke(typingctx, address, arguments):
-    """Call the C function at `address`, which returns an int, with a tuple of integers."""
-
-    def codegen(context, builder, signature, values):
-        function, packed = values
-        passed = cgutils.unpack_tuple(builder, packed)
-        kind = ir.FunctionType(ir.IntType(32), [value.type for value in passed])
-        return builder.call(builder.inttoptr(function, kind.as_pointer()), passed)
-
-    return types.int32(address, arguments), codegen
+from . import compiled
+from .compiled import invoke
 
 
 class Calls(NamedTuple):
@@ -45,7 +32,7 @@ _status = np.zeros(max(64, MPI._sizeof(MPI.Status)), np.uint8)
 
 def address(name: str) -> int:
     """Return the address of an MPI function by its C name, from the library that mpi4py loaded."""
-    return ctypes.cast(getattr(_library, name), ctypes.c_void_p).value or 0
+    return compiled.address(_library, name)
 
 
 def handle(thing: Any) -> Any:
