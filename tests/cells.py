@@ -37,15 +37,15 @@ def problems(kernel):
     return made(iterations=ITERATIONS).smallest()
 
 
-def variants(name, kernel):
-    """Return the options of a runtime: the defaults, then each other value of each option by itself."""
+def variants(name, kernel, given):
+    """Return the options of a runtime: the defaults, then each other value of each option not `given` by itself."""
     options = runtime.runtime(name).options_of(kernel)
-    defaults = {o.name: o.default for o in options}
+    defaults = {o.name: o.default for o in options} | given
     others = [
         {**defaults, o.name: value}
         for o in options
         for value in dict.fromkeys((*o.choices, *o.examples))
-        if value != o.default
+        if value != o.default and o.name not in given
     ]
     return [defaults, *others]
 
@@ -86,10 +86,10 @@ def compare(job, comm):
     return [f"{job.kernel} {job.problem} {dict(job.options)}: {w}" for w in comm.bcast(wrong)]
 
 
-def jobs(name, kernel, size):
+def jobs(name, kernel, size, **given):
     """Return what a cell is tested with on `size` members, leaving out what it refuses."""
     how = runtime.runtime(name)
-    for number, options in enumerate(variants(name, kernel)):
+    for number, options in enumerate(variants(name, kernel, given)):
         # Beyond the defaults, a few problems of each kernel are enough.
         for problem in problems(kernel)[:: 1 if number == 0 else 3]:
             job = Job(kernel, name, problem, options)
@@ -104,8 +104,10 @@ def jobs(name, kernel, size):
 def run(job, comm):
     """Compare every cell of the job's runtime; the exit code is 1 if any field differs anywhere."""
     wrong, ran = [], 0
+    count = runtime.runtime(job.runtime).count_option
+    given = {count: job.options[count]} if count else {}
     for kernel in [k for k in runtime.kernels() if runtime.has(job.runtime, k)]:
-        for case in jobs(job.runtime, kernel, comm.size):
+        for case in jobs(job.runtime, kernel, comm.size, **given):
             wrong += compare(dataclasses.replace(case, program=job.program), comm)
             ran += 1
     if comm.rank == 0:

@@ -13,6 +13,10 @@ class Kernel(kernel.Kernel[Nstream]):
         self.span = self.problem.span(self.comm.rank, self.comm.size)
         length = self.span[1] - self.span[0]
         self.a, self.b, self.c = (memory.empty(length) for _ in range(3))
+        self.start()
+
+    def start(self) -> None:
+        """Set a = 0 and b = c = 2, which also places the pages."""
         self.a[:], self.b[:], self.c[:] = 0.0, 2.0, 2.0
 
     def step(self) -> None:
