@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from prk import environment, runtime
-from prk.member import Job, Outcome
+from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
 
 

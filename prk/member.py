@@ -3,71 +3,17 @@
 No runtime repeats any of this, so a runtime that forgot an exchange cannot report a rate.
 """
 
-import importlib
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from prk import environment, record, runtime, timing
-from prk.problem import Check, Problem, Refusal
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one launch is asked to do; travels to members that other processes hold."""
-
-    kernel: str
-    runtime: str
-    problem: Problem
-    options: Mapping[str, Any]
-    repeat: int = 1
-    expect_ranks: int | None = None
-    json: str | None = None
-    quiet: bool = False
-    argv: tuple[str, ...] = ()
-    # What every member runs, as module:function; the tests put their own programs on every runtime.
-    program: str = "prk.member:run"
-
-    def run(self, comm: Any) -> "Outcome":
-        """Run the program as one member of the team `comm`."""
-        module, _, function = self.program.partition(":")
-        return getattr(importlib.import_module(module), function)(self, comm)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The exit code, with the line that explains a refusal (on the first member only)."""
-
-    code: int
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the first member knows after the run."""
-
-    job: Job
-    members: list[dict[str, Any]]
-    samples: list[list[timing.Sample]]
-    checks: list[Check]
-    versions: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def valid(self) -> bool:
-        return all(c.valid for c in self.checks)
-
-    @property
-    def seconds(self) -> list[float]:
-        """Return each sample's time a repetition: the maximum over the members."""
-        return [max(s.repetition for s in sample) for sample in self.samples]
-
-    def rate(self, seconds: float) -> float:
-        """Return millions of units (flop or bytes) a second."""
-        return self.job.problem.work / seconds / 1e6
+from prk.job import Job, Outcome
+from prk.problem import Problem, Refusal
+from prk.record import Report
 
 
 def run(job: Job, comm: Any) -> Outcome:

@@ -4,22 +4,45 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict
+import time
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import prk
-from prk import environment, runtime
-from prk.problem import Refusal
-
-if TYPE_CHECKING:
-    from prk.member import Report
+from prk import environment, runtime, timing
+from prk.job import Job
+from prk.problem import Check, Refusal
 
 VERSION = 1
 SCHEMA = Path(__file__).with_name("record.schema.json")
 STATES = ("ok", "invalid", "failed", "timeout", "oom", "cancelled", "skipped")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the first member knows after the run."""
+
+    job: Job
+    members: list[dict[str, Any]]
+    samples: list[list[timing.Sample]]
+    checks: list[Check]
+    versions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> bool:
+        return all(c.valid for c in self.checks)
+
+    @property
+    def seconds(self) -> list[float]:
+        """Return each sample's time a repetition: the maximum over the members."""
+        return [max(s.repetition for s in sample) for sample in self.samples]
+
+    def rate(self, seconds: float) -> float:
+        """Return millions of units (flop or bytes) a second."""
+        return self.job.problem.work / seconds / 1e6
 
 
 def prk_version() -> str:
@@ -77,7 +100,7 @@ def write(record: dict[str, Any], path: str | Path) -> None:
         os.unlink(temporary)
 
 
-def build(report: "Report") -> dict[str, Any]:
+def build(report: Report) -> dict[str, Any]:
     """Return the record of a finished run."""
     job, members = report.job, report.members
     how = runtime.runtime(job.runtime)
@@ -115,14 +138,30 @@ def build(report: "Report") -> dict[str, Any]:
         "rate": {"median": report.rate(median(seconds)), "max": report.rate(best)} if report.valid else None,
         "check": {k: _finite(v) for k, v in asdict(worst).items()},
         "placement": [{"rank": i, "host": m["host"], "cpus": m["cpus"]} for i, m in enumerate(members)],
-        "warnings": how.warnings(job),
+        "warnings": [*how.warnings(job), *oversubscription(members, ranks * how.threads(job))],
         "argv": list(job.argv),
         "prk": prk_version(),
         "communication": report.versions,
         "environment": environment.capture(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return {"point": point_id(record), **record}
+    about = launch()
+    return {"point": point_id(record), **record, **({"launch": about} if about else {})}
+
+
+def launch() -> dict[str, Any] | None:
+    """Return what the harness, if it started this run, says of the launch, with the seconds since."""
+    try:
+        about = json.loads(os.environ["PRK_LAUNCH"])
+        return {**{k: v for k, v in about.items() if k != "started"}, "seconds": time.time() - about["started"]}
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def oversubscription(members: list[dict[str, Any]], computing: int) -> list[str]:
+    """Return a warning if more threads compute than the members' hosts lend them cores."""
+    cores = len({(m["host"], cpu) for m in members for cpu in m["cpus"]})
+    return [f"oversubscribed, timings mean nothing: {computing} on {cores} cores"] if computing > cores else []
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:

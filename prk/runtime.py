@@ -7,14 +7,12 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import prk
 import prk.runtimes
+from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
-
-if TYPE_CHECKING:
-    from prk.member import Job, Outcome
 
 
 @dataclass(frozen=True)
@@ -58,18 +56,18 @@ class Runtime:
                 return f"{package} is not installed; {self.install}"
         return None
 
-    def refuse(self, job: "Job", size: int) -> None:
+    def refuse(self, job: Job, size: int) -> None:
         """Raise Refusal if this runtime cannot run the job on `size` members; equal on all of them."""
 
-    def threads(self, job: "Job") -> int:
+    def threads(self, job: Job) -> int:
         """Return the threads that compute in each member."""
         return 1
 
-    def ranks(self, job: "Job", size: int) -> int:
+    def ranks(self, job: Job, size: int) -> int:
         """Return the processes that hold the `size` members: fewer where one holds several."""
         return size
 
-    def warnings(self, job: "Job") -> list[str]:
+    def warnings(self, job: Job) -> list[str]:
         """Return what a reader of the record should know about how this run was made."""
         return []
 
@@ -77,7 +75,7 @@ class Runtime:
         """Return the versions and settings of what carries the messages, for the record."""
         return {}
 
-    def launch(self, job: "Job") -> "Outcome":
+    def launch(self, job: Job) -> Outcome:
         """Call job.run(comm) on every member of the team; return this process's outcome."""
         raise NotImplementedError
 
@@ -89,7 +87,7 @@ class Serial(Runtime):
     title = "one process, no communication"
     launcher = ""
 
-    def launch(self, job: "Job") -> "Outcome":
+    def launch(self, job: Job) -> Outcome:
         from prk.kernel import Solo
 
         return job.run(Solo())

@@ -4,7 +4,7 @@ import sys
 import traceback
 from typing import Any, ClassVar
 
-from prk import member
+from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Runtime
 
@@ -18,7 +18,7 @@ class MPIRuntime(Runtime):
     # What MPI is asked for; more than "single" puts locks into every call.
     thread_level: ClassVar[str] = "single"
 
-    def launch(self, job: member.Job) -> member.Outcome:
+    def launch(self, job: Job) -> Outcome:
         try:
             import mpi4py
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from prk import runtime
-from prk.member import Job, Outcome
+from prk.job import Job, Outcome
 from prk.problem import Refusal
 from tests import reference
 

@@ -5,16 +5,15 @@ import os
 import pytest
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Leave the in-rank tests to the launches of test_ranks.py."""
+    return True if collection_path.name == "ranks" and not config.getoption("--with-mpi") else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
-    # pytest-mpi skips in-rank tests outside mpiexec; those are started by test_ranks.py.
-    if (
-        os.environ.get("CI")
-        and report.skipped
-        and not hasattr(report, "wasxfail")
-        and "mpi" not in item.keywords
-    ):
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
     return report

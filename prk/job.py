@@ -1,0 +1,38 @@
+"""What one launch is asked to do, and how it ended."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prk.problem import Problem
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one launch is asked to do; travels to members that other processes hold."""
+
+    kernel: str
+    runtime: str
+    problem: Problem
+    options: Mapping[str, Any]
+    repeat: int = 1
+    expect_ranks: int | None = None
+    json: str | None = None
+    quiet: bool = False
+    argv: tuple[str, ...] = ()
+    # What every member runs, as module:function; the tests put their own programs on every runtime.
+    program: str = "prk.member:run"
+
+    def run(self, comm: Any) -> "Outcome":
+        """Run the program as one member of the team `comm`."""
+        module, _, function = self.program.partition(":")
+        return getattr(importlib.import_module(module), function)(self, comm)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The exit code, with the line that explains a refusal (on the first member only)."""
+
+    code: int
+    message: str = ""
