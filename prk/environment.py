@@ -115,6 +115,8 @@ def capture() -> dict[str, Any]:
         "governor": governor(),
         "memory": available_memory(),
         "variables": {
-            k: v for k, v in sorted(os.environ.items()) if RECORDED.match(k) and not SECRET.search(k)
+            k: v
+            for k, v in sorted(os.environ.items())
+            if RECORDED.match(k) and not SECRET.search(k) and k != "PRK_LAUNCH"
         },
     }

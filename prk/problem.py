@@ -65,6 +65,11 @@ class Problem:
         """Return the work of one repetition: flop, or bytes where the unit is MB/s."""
         raise NotImplementedError
 
+    @property
+    def traffic(self) -> int:
+        """Return the least bytes that one repetition moves between memory and cores, with nothing kept in cache."""
+        raise NotImplementedError
+
     def memory(self, size: int) -> int:
         """Return the largest number of bytes that one of `size` ranks allocates."""
         raise NotImplementedError

@@ -23,6 +23,10 @@ class Nstream(Problem):
     def work(self) -> int:
         return 32 * self.n
 
+    @property
+    def traffic(self) -> int:
+        return self.work
+
     def span(self, rank: int, size: int) -> tuple[int, int]:
         """Return the half-open range of elements that `rank` owns."""
         return decomposition.block(self.n, size, rank)

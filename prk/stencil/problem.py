@@ -36,6 +36,11 @@ class Stencil(Problem):
     def work(self) -> int:
         return (2 * self.points + 1) * (self.n - 2 * self.radius) ** 2
 
+    @property
+    def traffic(self) -> int:
+        # Fused, a sweep reads and writes every point of in and of out once.
+        return 4 * np.dtype(self.dtype).itemsize * self.n**2
+
     def tile(self, rank: int, size: int) -> Tile:
         return decomposition.tile(self.n, self.n, size, rank)
 

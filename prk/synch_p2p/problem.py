@@ -29,6 +29,11 @@ class SynchP2P(Problem):
         return 2 * (self.m - 1) * (self.n - 1)
 
     @property
+    def traffic(self) -> int:
+        # Every point is read and written; its predecessors are still in cache.
+        return 16 * self.m * self.n
+
+    @property
     def corner(self) -> float:
         """Return A(m-1, n-1) after the last repetition."""
         return float(self.repetitions * (self.m + self.n - 2))

@@ -24,6 +24,11 @@ class Transpose(Problem):
     def work(self) -> int:
         return 16 * self.order**2
 
+    @property
+    def traffic(self) -> int:
+        # A and B are both read and written; the rate counts two words an element.
+        return 32 * self.order**2
+
     def columns(self, rank: int, size: int) -> tuple[int, int]:
         """Return the half-open range of columns that `rank` owns."""
         return decomposition.block(self.order, size, rank)

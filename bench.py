@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""Plan, run and show sweeps: the harness from a checkout. Installed, it is called prk-bench."""
+
+import sys
+
+from prk.harness.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

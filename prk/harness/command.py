@@ -1,0 +1,95 @@
+"""From a point to the command line and the environment of one launch."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prk import runtime
+from prk.harness.plan import Plan, Point
+
+# The launched program copies this variable into its record; it also marks every process of the launch.
+MARK = "PRK_LAUNCH"
+
+# Open MPI refuses to run as root, and on more ranks than cores, unless told that it is meant.
+AS_ROOT = {
+    f"{prefix}_ALLOW_RUN_AS_ROOT{suffix}": "1" for prefix in ("OMPI", "PRTE") for suffix in ("", "_CONFIRM")
+}
+OVERSUBSCRIBED = {
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+}
+# How much longer than the harness the program itself waits before it ends a run, should the harness be gone.
+GRACE = 30
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One repeat of one point: what to start, and what its record says of how it was started."""
+
+    point: Point
+    repeat: int
+    command: tuple[str, ...]
+    limit: float
+    about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return the name, without ending, of everything that is kept of this launch."""
+        return f"{self.point.id}-{self.repeat:03d}"
+
+
+def launch(plan: Plan, number: int, point: Point, repeat: int, record: str, launcher: str = "") -> Launch:
+    """Return launch `number` of the plan's order, which writes its record to the path `record`.
+
+    `launcher` is a template that takes the place of the runtime's own, as "srun -n {ranks}".
+    """
+    command = command_of(point, record, plan.timeout, launcher or plan.launcher)
+    about = {
+        "sweep": plan.name,
+        "seed": plan.seed,
+        "order": number,
+        "repeat": repeat,
+        "command": shlex.join(command),
+    }
+    return Launch(point, repeat, tuple(command), plan.timeout, about)
+
+
+def command_of(point: Point, record: str, limit: float, launcher: str = "") -> list[str]:
+    """Return the words of the command; they name no shell, and nothing in them is expanded."""
+    if point.foreign:
+        return [w.format(**point.parameters, **point.layout) for w in shlex.split(point.foreign)]
+    before = shlex.split((launcher_of(point, launcher)).format(**point.layout))
+    words = [sys.executable, "-m", f"prk.{point.kernel}", "--runtime", point.runtime]
+    for name, value in {**point.parameters, **point.options}.items():
+        if value not in (None, ""):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    expected = str(point.layout["ranks"])
+    return [*before, *words, "--expect-ranks", expected, "--timeout", f"{limit + GRACE:g}", "--json", record]
+
+
+def launcher_of(point: Point, launcher: str) -> str:
+    """Return the template of what starts the point's ranks; runtimes that start their own need none."""
+    own = runtime.runtime(point.runtime).launcher
+    return launcher if own and launcher else own
+
+
+def environment(launch: Launch, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment of a launch: the harness's own, the mark, and what makes MPI start here."""
+    about = {**launch.about, "started": time.time()}
+    extra = {MARK: json.dumps(about)}
+    if os.geteuid() == 0:
+        extra |= AS_ROOT
+    if oversubscribed(launch.point):
+        extra |= OVERSUBSCRIBED
+    return {**base, **extra}
+
+
+def oversubscribed(point: Point) -> bool:
+    """Tell whether one node's share of the point wants more cores than there are here."""
+    return point.layout["ranks_per_node"] * point.layout["threads"] > len(os.sched_getaffinity(0))

@@ -1,0 +1,147 @@
+"""What a launch's end means, and the record of one that wrote none itself. Pure."""
+
+import math
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from prk import record
+from prk.harness.launch import Ended
+from prk.harness.plan import Point
+
+# PRK's closing line: "Rate (MFlops/s): 123.4  Avg time (s): 0.0567".
+RATE = re.compile(r"Rate \(\s*(?P<unit>[^)]+?)\s*\):\s*(?P<rate>\S+)\s+Avg time \(s\):\s*(?P<time>\S+)")
+VALID = re.compile(r"^\s*Solution validates\s*$", re.MULTILINE)
+# Printed rates are rounded, and count what their program counts.
+AGREEMENT = 0.01
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The status of a launch, how far it came, why; of a foreign program also its seconds a repetition."""
+
+    status: str
+    phase: str
+    reason: str | None
+    seconds: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def judge(point: Point, ended: Ended, limit: float) -> Verdict:
+    """Return the verdict on a launch that wrote no record."""
+    if ended.timed_out:
+        return Verdict("timeout", "run", f"no end after {limit:g} s")
+    if out_of_memory(ended):
+        return Verdict(
+            "oom", "run", f"ended by signal 9, as the kernel does when memory runs out{_said(ended)}"
+        )
+    if ended.code < 0:
+        return Verdict("failed", "run", f"ended by {_signal(-ended.code)}{_said(ended)}")
+    if point.foreign:
+        return judge_foreign(point, ended)
+    if ended.code == 2:
+        refusals = [line for line in ended.err.splitlines() if line.startswith("prk.")]
+        return Verdict(
+            "skipped", "plan", refusals[0].partition(": ")[2] if refusals else f"refused{_said(ended)}"
+        )
+    if ended.code == 0:
+        return Verdict("failed", "done", "ended with exit code 0 but wrote no record")
+    return Verdict("failed", "run", f"exit code {ended.code}{_said(ended)}")
+
+
+def out_of_memory(ended: Ended) -> bool:
+    """Tell whether memory ran out: a kill by the kernel, or by its looks (also in a rank or in Python)."""
+    killed = ended.code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    return killed or (ended.code != 0 and (ended.oom or "MemoryError" in ended.err))
+
+
+def judge_foreign(point: Point, ended: Ended) -> Verdict:
+    """Return the verdict on a program known only by the lines it prints."""
+    found = RATE.search(ended.out)
+    valid = bool(VALID.search(ended.out))
+    if ended.code:
+        return Verdict("failed", "run", f"exit code {ended.code}{_said(ended)}")
+    if not found and not valid:
+        return Verdict("failed", "run", f"printed neither a rate nor 'Solution validates'{_said(ended)}")
+    if not found:
+        return Verdict(
+            "failed", "done", "printed 'Solution validates' but no 'Rate (...): ... Avg time (s): ...'"
+        )
+    if not valid:
+        return Verdict("invalid", "check", "printed a rate without 'Solution validates'")
+    rate, seconds = _positive(found["rate"]), _positive(found["time"])
+    if rate is None or seconds is None:
+        return Verdict("failed", "done", f"printed {found[0]!r}, which holds no positive numbers")
+    if found["unit"].lower() != point.unit.lower():
+        return Verdict("failed", "done", f"counts {found['unit']}, where {point.kernel} counts {point.unit}")
+    warnings: tuple[str, ...] = ()
+    if abs(rate - point.rate(seconds)) > AGREEMENT * rate:
+        warnings = (
+            f"it prints {rate:g} {point.unit}; by the specification its time gives {point.rate(seconds):g}",
+        )
+    return Verdict("ok", "done", None, seconds, warnings)
+
+
+def record_of(
+    point: Point,
+    verdict: Verdict,
+    about: Mapping[str, Any],
+    argv: tuple[str, ...],
+    environment: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the record that the harness writes in the program's place."""
+    rate = None if verdict.seconds is None else point.rate(verdict.seconds)
+    found: dict[str, Any] = {
+        "point": point.id,
+        "schema": record.VERSION,
+        "kernel": point.kernel,
+        "runtime": point.runtime,
+        "parameters": dict(point.parameters),
+        "options": dict(point.options),
+        "layout": dict(point.layout),
+        "variant": point.variant,
+        "conforming": point.conforming,
+        "status": verdict.status,
+        "phase": verdict.phase,
+        "reason": verdict.reason,
+        "samples": [] if verdict.seconds is None else [{"max": verdict.seconds}],
+        "work": point.work,
+        "unit": point.unit,
+        "rate": None if rate is None else {"median": rate, "max": rate},
+        "check": None,
+        "placement": [],
+        "warnings": list(verdict.warnings),
+        "argv": list(argv),
+        "prk": record.prk_version(),
+        "environment": dict(environment),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "launch": dict(about),
+    }
+    return {**found, "foreign": point.foreign} if point.foreign else found
+
+
+def _positive(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _said(ended: Ended) -> str:
+    """Return the line by which the program, or its launcher, most likely says why it ended."""
+    lines = [line.strip() for line in ended.err.splitlines() or ended.out.splitlines()]
+    lines = [line for line in lines if line.strip("-=* ")]
+    ours = [line for line in lines if line.startswith("prk.") or re.match(r"[\w.]*(Error|Exception)\b", line)]
+    chosen = ours[-1:] or lines[-1:]
+    return f": {chosen[0][:300]}" if chosen else ""
