@@ -1,0 +1,44 @@
+"""Start the processing elements: charmrun and its processes, none of which outlives this process."""
+
+import base64
+import ctypes
+import os
+import pickle
+import signal
+import subprocess
+import sys
+
+from prk.job import Job
+
+from . import charmrun
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process with the one that started it, however that one ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run(job: Job, pes: int) -> int:
+    """Run the job on `pes` new processes; return their exit code."""
+    packed = base64.urlsafe_b64encode(pickle.dumps(job)).decode()
+    command = [sys.executable, "-m", f"{__package__}.element", packed, "++quiet"]
+    if pes > 1:
+        command = [str(charmrun()), "++local", "++quiet", f"+p{pes}", *command]
+    process = subprocess.Popen(command, preexec_fn=die_with_parent)
+    try:
+        code = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return code if code in (0, 1, 2) else 1
+
+
+def unpack(packed: str) -> Job:
+    """Return the job that `run` passed on the command line."""
+    if os.getppid() == 1:
+        sys.exit(1)
+    return pickle.loads(base64.urlsafe_b64decode(packed))

@@ -1,0 +1,181 @@
+"""The team on a chare array: each chare is one member, a coroutine that waits for messages.
+
+Imported only in a processing element: importing Charm4py loads its communication library.
+"""
+
+import sys
+import traceback
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from charm4py import Array, Chare, Reducer, charm, coro
+from charm4py.threads import LocalFuture
+from prk import cli, decomposition
+from prk.job import Job, Outcome
+from prk.problem import Refusal
+
+from . import refuse_chares
+
+# Kernels on tiles live in a 2-D chare array, the others in a 1-D one.
+TILED = ("stencil",)
+
+
+class Comm:
+    """A member's view of the team: reductions and broadcasts of the whole array, messages between chares."""
+
+    # The members on this processing element, and how many of them wait for each other.
+    here: list[int] = []
+    joined = 0
+
+    def __init__(self, chare: "Member", columns: int, size: int):
+        self.chare, self.columns, self.size = chare, columns, size
+        index = chare.thisIndex
+        self.rank = index[0] * columns + index[1] if columns else index[0]
+        self.inbox: dict[Any, tuple[Any, ...]] = {}
+        self.wanted: Any = None
+        self.broadcasts = self.repetitions = 0
+        self.here.append(self.rank)
+
+    def proxy(self, rank: int) -> Any:
+        """Return what member `rank` is addressed by."""
+        return self.chare.thisProxy[divmod(rank, self.columns) if self.columns else rank]
+
+    def barrier(self) -> None:
+        self.chare.allreduce().get()
+
+    def gather(self, value: Any) -> list[Any] | None:
+        self.chare.reduce(self.proxy(0).gathered, value, Reducer.gather)
+        return self.receive("gathered")[0] if self.rank == 0 else None
+
+    def bcast(self, value: Any) -> Any:
+        self.broadcasts += 1
+        tag = "broadcast", self.broadcasts
+        if self.rank == 0:
+            self.chare.thisProxy.arrive(tag, value)
+        return self.receive(tag)[0]
+
+    def send(self, to: int, tag: Any, *data: Any) -> None:
+        """Send arrays and scalars; inside one process the receiver gets the array itself, so give it away."""
+        self.proxy(to).arrive(tag, *data)
+
+    def receive(self, tag: Any) -> tuple[Any, ...]:
+        """Wait for the message with this tag; meanwhile other chares of the process run."""
+        if tag in self.inbox:
+            return self.inbox.pop(tag)
+        self.wanted, self.coroutine = tag, LocalFuture()
+        return self.coroutine.get()
+
+    def arrive(self, tag: Any, data: tuple[Any, ...]) -> None:
+        """Hand a message to the coroutine if that waits for it, else keep it."""
+        if tag == self.wanted:
+            self.wanted = None
+            self.coroutine.send(data)
+        else:
+            self.inbox[tag] = data
+
+    def give_way(self) -> None:
+        """Let the other members of this process run, by waiting for a message to oneself."""
+        if len(self.here) > 1:
+            self.send(self.rank, "go on")
+            self.receive("go on")
+
+    def join(self) -> None:
+        """Wait until all members of this process are here."""
+        Comm.joined += 1
+        if Comm.joined == len(self.here):
+            Comm.joined = 0
+            for rank in self.here:
+                self.send(rank, "joined")
+        self.receive("joined")
+
+
+class Timed:
+    """A kernel that shares its processing element: none is done before all of them are.
+
+    They take turns there, so each one's own time, from its first turn to its last, is too short.
+    """
+
+    comm: Comm
+
+    def repeat(self, count: int) -> None:
+        super().repeat(count)  # type: ignore[misc]
+        self.comm.join()
+
+
+class Member(Chare):
+    """One chare: a member of the team."""
+
+    def __init__(self, columns: int, size: int):
+        self.comm = Comm(self, columns, size)
+
+    @coro
+    def run(self, job: Job, done: Any) -> None:
+        """Run the job as this member; the first one reports when all have ended."""
+        try:
+            outcome = job.run(self.comm)
+            self.comm.barrier()
+            if self.comm.rank == 0:
+                done.send(outcome)
+        except BaseException:
+            # A member that only raised would leave the others waiting for ever.
+            traceback.print_exc()
+            sys.stderr.flush()
+            charm.exit(1)
+
+    def arrive(self, tag: Any, *data: Any) -> None:
+        self.comm.arrive(tag, data)
+
+    def gathered(self, values: list[Any]) -> None:
+        self.comm.arrive("gathered", (values,))
+
+
+def start(job: Job) -> NoReturn:
+    """Start this processing element, run the job on all of them, and end the process."""
+
+    def first(arguments: list[str]) -> None:
+        try:
+            pes = charm.numPes()
+            if job.options["pe"] not in (0, pes):
+                raise Refusal("--pe", f"charmrun started {pes} and not {job.options['pe']}", "leave it out")
+            refuse_chares(job, pes)
+            size = pes * job.options["overdecomposition"]
+            columns = decomposition.grid(size)[0] if job.kernel in TILED else 0
+            members = Array(Member, (size // columns, columns) if columns else size, args=[columns, size])
+            done = charm.Future()
+            members.run(job, done)
+            outcome = done.get()
+        except Refusal as refusal:
+            outcome = Outcome(2, str(refusal))
+        charm.exit(cli.report(job.kernel, outcome))
+
+    enter(first)
+
+
+def end(kernel: str, outcome: Outcome) -> NoReturn:
+    """End a process that charmrun started and that was refused before it joined the others."""
+
+    def first(arguments: list[str]) -> None:
+        charm.exit(cli.report(kernel, outcome))
+
+    enter(first)
+
+
+def enter(first: Any) -> NoReturn:
+    """Run `first` on processing element 0 and never come back."""
+    # Charm4py reads its own options there, and would take the kernel's for them.
+    sys.argv = [sys.argv[0], "++quiet"]
+    # Chares of one process hand arrays over instead of packing them.
+    charm.options.local_msg_optim = True
+    charm.start(first, classes=[Member])
+    raise SystemExit(1)
+
+
+def describe() -> dict[str, Any]:
+    """Return versions and layout for the record."""
+    return {
+        "charm4py": version("charm4py"),
+        "interface": charm.lib.name,
+        "layer": "netlrts: UDP datagrams between processes, also inside a node",
+        "pes": charm.numPes(),
+        "hosts": charm.numHosts(),
+    }

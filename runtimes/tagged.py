@@ -1,0 +1,125 @@
+"""The kernels on tagged messages, for teams whose members are neither MPI ranks nor threads.
+
+A `comm` here has besides rank, size, barrier, gather and bcast:
+send(to, tag, *data) which never waits and gives `data` away; receive(tag) which waits for that message;
+give_way() which lets other members of the same process run; and `repetitions`, a count that tags use,
+so that no two messages of a run carry the same tag.
+"""
+
+import numpy as np
+from prk import decomposition
+from prk.nstream import serial as nstream_serial
+from prk.stencil import serial as stencil_serial
+from prk.synch_p2p import loops as synch_p2p_loops
+from prk.synch_p2p import serial as synch_p2p_serial
+from prk.transpose import loops as transpose_loops
+from prk.transpose import serial as transpose_serial
+
+# A block of Transpose travels in messages of about this many bytes: packed and unpacked in cache.
+MESSAGE = 1 << 19
+# Messages sent ahead of the one awaited: enough to keep the way busy, few enough to reuse their memory.
+AHEAD = 4
+
+
+class Nstream(nstream_serial.Kernel):
+    """This member's part of the vectors; nothing is communicated."""
+
+
+class Stencil(stencil_serial.Kernel):
+    """This member's tile, its ghost frame filled by a message an edge: first north and south, then west and east."""
+
+    def setup(self) -> None:
+        super().setup()
+        r = self.problem.radius
+        top, bottom, left, right = self.own
+        across, along = slice(left, right), slice(top - r, bottom + r)
+        # West and east carry the rows that north and south just filled: a compact stencil reads corners.
+        sides = [
+            [
+                (self.tile.north, (slice(top, top + r), across), (slice(top - r, top), across)),
+                (self.tile.south, (slice(bottom - r, bottom), across), (slice(bottom, bottom + r), across)),
+            ],
+            [
+                (self.tile.west, (along, slice(left, left + r)), (along, slice(left - r, left))),
+                (self.tile.east, (along, slice(right - r, right)), (along, slice(right, right + r))),
+            ],
+        ]
+        self.axes = [
+            [(to, self.inp[edge], self.inp[ghost]) for to, edge, ghost in axis if to is not None] for axis in sides
+        ]
+
+    def exchange(self) -> None:
+        self.comm.repetitions += 1
+        for axis in self.axes:
+            for neighbour, edge, _ in axis:
+                # A copy: the message may still be under way, or never leave this process, when the edge changes.
+                self.comm.send(neighbour, (self.comm.repetitions, self.comm.rank), edge.copy())
+            for neighbour, _, ghost in axis:
+                (ghost[:],) = self.comm.receive((self.comm.repetitions, neighbour))
+
+
+class SynchP2P(synch_p2p_serial.Kernel):
+    """This member's strip, the left neighbour's last column arriving in its ghost column, a value a line."""
+
+    def step(self) -> None:
+        self.comm.repetitions += 1
+        for first in range(1, self.problem.n, self.problem.group):
+            self.lines(first, min(first + self.problem.group, self.problem.n))
+        self.corner()
+
+    def lines(self, first: int, stop: int) -> None:
+        """Compute the lines of one message."""
+        tag = self.comm.repetitions, first
+        if self.comm.rank > 0:
+            (self.A[first:stop, 0],) = self.comm.receive(tag)
+        else:
+            self.comm.give_way()
+        synch_p2p_loops.block(self.A, first, stop)
+        if self.comm.rank < self.comm.size - 1:
+            last = self.A[first:stop, -1]
+            self.comm.send(self.comm.rank + 1, tag, last.copy() if stop - first > 1 else float(last[0]))
+
+    def corner(self) -> None:
+        """Carry -A(m-1, n-1) from the last member to A(0, 0) on the first."""
+        tag = self.comm.repetitions, 0
+        if self.comm.rank == self.comm.size - 1:
+            self.comm.send(0, tag, float(self.A[-1, -1]))
+        if self.comm.rank == 0:
+            (corner,) = self.comm.receive(tag)
+            self.A[0, 0] = -corner
+
+
+class Transpose(transpose_serial.Kernel):
+    """This member's column blocks; those of the others travel in pieces, one member a phase."""
+
+    def setup(self) -> None:
+        super().setup()
+        rows = max(1, MESSAGE // (8 * self.width))
+        rows = min(self.width, -(-rows // self.tile) * self.tile)
+        self.pieces = [
+            (source, to, first, min(first + rows, self.width))
+            for source, to in decomposition.pairwise(self.comm.rank, self.comm.size)
+            for first in range(0, self.width, rows)
+        ]
+
+    def step(self) -> None:
+        self.comm.repetitions += 1
+        self.transpose_diagonal()
+        for number in range(len(self.pieces) + AHEAD):
+            if number < len(self.pieces):
+                self.pack(*self.pieces[number])
+            if number >= AHEAD:
+                self.unpack(*self.pieces[number - AHEAD])
+
+    def pack(self, _: int, to: int, first: int, stop: int) -> None:
+        """Transpose what goes to columns `first` to `stop` of member `to`, and send it."""
+        piece = np.empty((stop - first, self.width))
+        transpose_loops.pack(
+            self.A, 0, to * self.width + first, piece, 0, 0, self.width, stop - first, self.tile
+        )
+        self.comm.send(to, (self.comm.repetitions, self.comm.rank, first), piece)
+
+    def unpack(self, source: int, _: int, first: int, stop: int) -> None:
+        """Wait for the columns `first` to `stop` that come from member `source`, and add them to B."""
+        (piece,) = self.comm.receive((self.comm.repetitions, source, first))
+        transpose_loops.unpack(piece, 0, 0, self.B, first, source * self.width, stop - first, self.width)
