@@ -18,11 +18,12 @@ def matrix() -> str:
     """Return the table of kernels and runtimes, with a line for each runtime that cannot run here."""
     kernels = runtime.kernels()
     lines = ["".join([f"{'':<14}", *(f"{k:>12}" for k in kernels)])]
-    absent = []
+    absent = [f"  {k}: {why}" for k in kernels if (why := runtime.problem_class(k).missing())]
     for name in runtime.runtimes():
         why = runtime.runtime(name).missing()
-        mark = "-" if why else "yes"
-        cells = (mark if runtime.has(name, k) else "" for k in kernels)
+        cells = (
+            ("-" if runtime.missing(name, k) else "yes") if runtime.has(name, k) else "" for k in kernels
+        )
         lines.append("".join([f"{name:<14}", *(f"{c:>12}" for c in cells)]))
         if why:
             absent.append(f"  {name}: {why}")

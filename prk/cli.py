@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import importlib
 import os
 import sys
 import threading
@@ -28,17 +29,25 @@ def main(kernel: str, argv: Sequence[str]) -> int:
     try:
         job, timeout = parse(kernel, argv)
         how = runtime.runtime(job.runtime)
-        why = how.missing()
+        why = runtime.missing(job.runtime, kernel)
         if why:
             raise Refusal(
-                "--runtime", f"{job.runtime} cannot run here: {why}", "python -m prk lists what can"
+                "--runtime", f"{job.runtime} cannot run {kernel} here: {why}", "python -m prk lists what can"
             )
         _end_after(timeout, kernel, speaks)
         outcome = how.launch(job)
     except Refusal as refusal:
         outcome = Outcome(2, str(refusal))
     except SystemExit as stop:  # --help
-        return int(stop.code or 0)
+        outcome = Outcome(int(stop.code or 0))
+    if environment.started_by_charmrun():
+        # charmrun waits for ever for a process that ends without having joined the others.
+        importlib.import_module("prk.runtimes.charm4py.team").end(kernel, outcome)
+    return report(kernel, outcome, speaks)
+
+
+def report(kernel: str, outcome: Outcome, speaks: bool = True) -> int:
+    """Say why the run was refused, if it was; return the exit code."""
     if outcome.message and speaks:
         print(f"prk.{kernel}: {outcome.message}", file=sys.stderr, flush=True)
     return outcome.code

@@ -107,7 +107,7 @@ def fill_cache(narrowed: list[str]) -> int:
             print(f"prk compile: {refusal}", file=sys.stderr)
             return 2
         names = [job.runtime] if "--runtime" in narrowed else cli.offering(kernel)
-        for name in (n for n in names if runtime.runtime(n).missing() is None):
+        for name in (n for n in names if runtime.missing(n, kernel) is None):
             for problem in job.problem.smallest():
                 words = [w for k, v in problem.parameters().items() for w in (f"--{k}", str(v))]
                 done = run([sys.executable, "-m", f"prk.{kernel}", "--runtime", name, "--quiet", *words], 300)

@@ -1,6 +1,6 @@
 """The shape of every kernel on every runtime: one member's share of the data, and how it repeats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from prk.problem import Field, Problem
@@ -45,6 +45,13 @@ class Kernel(Generic[P]):
         """Run `count` repetitions with no synchronisation that the programming model does not need."""
         for _ in range(count):
             self.step()
+
+    # Seconds of each repetition, where a kernel does something between them that is no part of them.
+    laps: Sequence[float] = ()
+
+    def findings(self) -> dict[str, Any]:
+        """Return what this member found out besides the fields, as plain values for the problem's table."""
+        return {}
 
     def fields(self) -> dict[str, Field]:
         """Return this member's fields by name, each with its global position."""

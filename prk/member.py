@@ -6,13 +6,14 @@ No runtime repeats any of this, so a runtime that forgot an exchange cannot repo
 import os
 import socket
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from prk import environment, record, runtime, timing
+from prk import environment, record, runtime, tables, timing
 from prk.job import Job, Outcome
-from prk.problem import Problem, Refusal
+from prk.problem import Measured, Problem, Refusal
 from prk.record import Report
 
 
@@ -26,19 +27,38 @@ def run(job: Job, comm: Any) -> Outcome:
     if comm.rank == 0 and not job.quiet:
         print(banner(job, how, comm.size), flush=True)
     kernel_class = runtime.kernel_class(job.runtime, job.kernel)
-    samples, checks = [], []
-    for _ in range(job.repeat):
-        kernel, sample = timing.measure(
-            lambda: kernel_class(job.problem, comm, job.options), comm, job.problem.iterations
-        )
-        partials = comm.gather((sample, job.problem.partial(kernel.fields())))
-        kernel.close()
-        del kernel
+    samples, repeats = [], []
+    for number in range(job.repeat):
+        cases = job.problem.cases(comm.size, number)
+        found = [
+            _measure(problem, partial(kernel_class, problem, comm, job.options), comm) for problem in cases
+        ]
         if comm.rank == 0:
-            samples.append([s for s, _ in partials])
-            checks.extend(job.problem.check(p for _, p in partials))
-    code = comm.bcast(_finish(Report(job, members, samples, checks, how.describe())) if comm.rank == 0 else 0)
+            # A series took as long as its cases together.
+            samples.append([sum(own[1:], own[0]) for own in zip(*(s for s, _ in found), strict=True)])
+            repeats.append([measured for _, measured in found])
+    code = comm.bcast(
+        _finish(Report(job, members, samples, repeats, how.describe())) if comm.rank == 0 else 0
+    )
     return Outcome(code)
+
+
+def _measure(problem: Problem, make: Any, comm: Any) -> Any:
+    """Measure and check one case; return every member's sample and what was measured, on the first member."""
+    kernel, sample = timing.measure(make, comm, problem.iterations)
+    gathered = comm.gather((sample, problem.partial(kernel.fields()), kernel.findings()))
+    kernel.close()
+    del kernel
+    if comm.rank > 0:
+        return None
+    samples = [s for s, _, _ in gathered]
+    return samples, Measured(
+        problem=problem,
+        seconds=max(s.repetition for s in samples),
+        laps=tuple(map(max, zip(*(s.laps for s in samples), strict=True))),
+        checks=tuple(problem.check(p for _, p, _ in gathered)),
+        findings=tuple(f for _, _, f in gathered),
+    )
 
 
 def _describe_member() -> dict[str, Any]:
@@ -113,6 +133,12 @@ def banner(job: Job, how: runtime.Runtime, size: int) -> str:
 def _finish(report: Report) -> int:
     """Print the verdict and the rate, write the record; return the exit code."""
     failed = [c for c in report.checks if not c.valid]
+    if not report.job.quiet:
+        for line in (
+            *tables.text(report.table, report.job.problem.columns),
+            *(f"{name} = {value}" for name, value in report.summary.items() if not isinstance(value, list)),
+        ):
+            print(line)
     if failed:
         worst = failed[0]
         print(f"ERROR: {worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}")

@@ -1,6 +1,7 @@
 """What every kernel's problem has in common: parameters, refusals, and the analytic check."""
 
-from collections.abc import Iterable, Mapping
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -30,6 +31,36 @@ class Check:
         return self.error <= self.tolerance
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One case after its run, as the first member knows it."""
+
+    problem: "Problem"
+    # Seconds of one repetition: the slowest member's mean, and of each repetition its slowest member.
+    seconds: float
+    laps: tuple[float, ...]
+    checks: tuple[Check, ...]
+    # What each member's kernel found out besides.
+    findings: tuple[dict[str, Any], ...]
+
+    @property
+    def valid(self) -> bool:
+        return all(c.valid for c in self.checks)
+
+
+def rate(work: int, seconds: float, unit: str) -> float:
+    """Return work a second in `unit`, whose first letter says whether millions are counted."""
+    return work / seconds / (1e6 if unit.startswith("M") else 1.0)
+
+
+def absent(packages: Iterable[str], install: str) -> str | None:
+    """Say which of the packages is not installed and what installs it, or return None; import none."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            return f"{package} is not installed; {install}"
+    return None
+
+
 def parameter(
     default: Any, text: str, choices: tuple[str, ...] = (), label: str = "", option: str = ""
 ) -> Any:
@@ -44,7 +75,13 @@ class Problem:
     """A kernel's parameters with what follows from them alone; equal on all ranks, no I/O."""
 
     title: ClassVar[str]
+    # One that begins with M counts millions.
     unit: ClassVar[str] = "MFlops/s"
+    # What the kernel imports on every runtime, and the command that installs that.
+    requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str] = ""
+    # The table's columns: their names in the record, with heading and format as printed.
+    columns: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     iterations: int = parameter(
         10, "timed repetitions; one more runs first, untimed", label="Number of iterations"
@@ -67,8 +104,11 @@ class Problem:
 
     @property
     def traffic(self) -> int:
-        """Return the least bytes that one repetition moves between memory and cores, with nothing kept in cache."""
-        raise NotImplementedError
+        """Return the least bytes that a repetition moves between memory and cores, nothing kept in cache.
+
+        0 where the memory does not bound the rate.
+        """
+        return 0
 
     def memory(self, size: int) -> int:
         """Return the largest number of bytes that one of `size` ranks allocates."""
@@ -86,6 +126,27 @@ class Problem:
     def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
         """Compare all ranks' partial results with the known answer."""
         raise NotImplementedError
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Say why the kernel can run on no runtime here and what would help, or return None."""
+        return absent(cls.requires, cls.install)
+
+    def cases(self, size: int, number: int) -> "Sequence[Problem]":
+        """Return what repeat `number` measures on `size` ranks: one case, or a series of them."""
+        return [self]
+
+    def table(self, repeats: Sequence[Sequence[Measured]], size: int) -> list[dict[str, Any]]:
+        """Return rows of plain values under `columns`, from the cases of every repeat."""
+        return []
+
+    def summary(self, repeats: Sequence[Sequence[Measured]], size: int) -> dict[str, Any]:
+        """Return what else the repeats tell, as names and plain values; lists are recorded only."""
+        return {}
+
+    def rate(self, seconds: float) -> float:
+        """Return the rate in `unit` if one repetition takes so long."""
+        return rate(self.work, seconds, self.unit)
 
     def smallest(self) -> "list[Problem]":
         """Return small problems that between them compile every variant of the compute core."""

@@ -7,6 +7,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import prk
 from prk import environment, runtime, timing
 from prk.job import Job
-from prk.problem import Check, Refusal
+from prk.problem import Check, Measured, Refusal
 
 VERSION = 1
 SCHEMA = Path(__file__).with_name("record.schema.json")
@@ -28,8 +29,21 @@ class Report:
     job: Job
     members: list[dict[str, Any]]
     samples: list[list[timing.Sample]]
-    checks: list[Check]
+    # The cases that each repeat measured.
+    repeats: list[list[Measured]]
     versions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def checks(self) -> list[Check]:
+        return [c for cases in self.repeats for case in cases for c in case.checks]
+
+    @cached_property
+    def table(self) -> list[dict[str, Any]]:
+        return self.job.problem.table(self.repeats, len(self.members))
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return self.job.problem.summary(self.repeats, len(self.members))
 
     @property
     def valid(self) -> bool:
@@ -41,8 +55,8 @@ class Report:
         return [max(s.repetition for s in sample) for sample in self.samples]
 
     def rate(self, seconds: float) -> float:
-        """Return millions of units (flop or bytes) a second."""
-        return self.job.problem.work / seconds / 1e6
+        """Return the rate in the problem's unit."""
+        return self.job.problem.rate(seconds)
 
 
 def prk_version() -> str:
@@ -105,7 +119,7 @@ def build(report: Report) -> dict[str, Any]:
     job, members = report.job, report.members
     how = runtime.runtime(job.runtime)
     hosts = [m["host"] for m in members]
-    worst = max(report.checks, key=lambda c: (not c.valid, c.error / c.tolerance))
+    worst = max(report.checks, key=lambda c: (not c.valid, c.error / (c.tolerance or 1.0)))
     seconds = report.seconds
     best = min(seconds)
     ranks = how.ranks(job, len(members))
@@ -145,8 +159,8 @@ def build(report: Report) -> dict[str, Any]:
         "environment": environment.capture(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    about = launch()
-    return {"point": point_id(record), **record, **({"launch": about} if about else {})}
+    more = {"table": report.table, "summary": report.summary, "launch": launch()}
+    return {"point": point_id(record), **record, **{k: v for k, v in more.items() if v}}
 
 
 def launch() -> dict[str, Any] | None:

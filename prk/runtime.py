@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import prk
 import prk.runtimes
 from prk.job import Job, Outcome
-from prk.problem import Problem, Refusal
+from prk.problem import Problem, Refusal, absent
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,7 @@ class Runtime:
 
     def missing(self) -> str | None:
         """Say why this runtime cannot run here and what would help, or return None. Imports nothing heavy."""
-        for package in self.requires:
-            if importlib.util.find_spec(package) is None:
-                return f"{package} is not installed; {self.install}"
-        return None
+        return absent(self.requires, self.install)
 
     def refuse(self, job: Job, size: int) -> None:
         """Raise Refusal if this runtime cannot run the job on `size` members; equal on all of them."""
@@ -128,6 +125,11 @@ def module_of(runtime_name: str, kernel: str) -> str:
 def has(runtime_name: str, kernel: str) -> bool:
     """Tell whether the cell of the matrix exists."""
     return importlib.util.find_spec(module_of(runtime_name, kernel)) is not None
+
+
+def missing(runtime_name: str, kernel: str) -> str | None:
+    """Say why the cell cannot run here and what would help, or return None."""
+    return runtime(runtime_name).missing() or problem_class(kernel).missing()
 
 
 def kernel_class(runtime_name: str, kernel: str) -> type:

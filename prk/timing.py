@@ -16,6 +16,17 @@ class Sample:
     setup: float
     warmup: float
     repetition: float
+    # Of each repetition, where the kernel times them itself.
+    laps: tuple[float, ...] = ()
+
+    def __add__(self, other: "Sample") -> "Sample":
+        """Return the times of two cases that ran one after the other."""
+        return Sample(
+            self.compile + other.compile,
+            self.setup + other.setup,
+            self.warmup + other.warmup,
+            self.repetition + other.repetition,
+        )
 
 
 class _CompileClock(event.Listener):
@@ -59,10 +70,12 @@ def measure(make_kernel: Any, comm: Any, iterations: int) -> tuple[Any, Sample]:
         seconds = time.perf_counter() - start
     finally:
         gc.enable()
+    laps = tuple(float(lap) for lap in kernel.laps[-iterations:])
     in_warmup = compiling.seconds - in_setup
     return kernel, Sample(
         compile=compiling.seconds,
         setup=ready - begin - in_setup,
         warmup=warm - ready - in_warmup,
-        repetition=seconds / iterations,
+        repetition=(sum(laps) if laps else seconds) / iterations,
+        laps=laps,
     )

@@ -31,12 +31,16 @@ class Bound:
     limit: str
 
 
-def bound(point: Point, machine: Machine) -> Bound:
+def bound(point: Point, machine: Machine) -> Bound | None:
     """Return the lower of the memory's and the arithmetic's bound for the point's cores and nodes.
+
+    None where neither bounds it: a kernel without traffic to memory measures messages.
 
     Memory: every byte of the least traffic of a repetition at Nstream's bandwidth. So the star of r = 4
     has 35 flop to 32 bytes, Synch_p2p 2 to 16, and Transpose counts 16 of its 32.
     """
+    if not point.traffic:
+        return None
     nodes = point.layout["nodes"]
     each = min(-(-point.cores // nodes), machine.cores)
     memory = nodes * shared(each, machine.cores, machine.core_bandwidth, machine.bandwidth)

@@ -10,7 +10,7 @@ from typing import Any
 
 from prk import record, runtime
 from prk.harness.sweep import LAYOUT, Block, Foreign, Sweep, known
-from prk.problem import Problem, Refusal
+from prk.problem import Problem, Refusal, rate
 
 VERSION = 1
 
@@ -45,8 +45,8 @@ class Point:
         return f"{self.runtime} {self.variant}".strip()
 
     def rate(self, seconds: float) -> float:
-        """Return millions of units (flop or bytes) a second."""
-        return self.work / seconds / 1e6
+        """Return the rate in the point's unit."""
+        return rate(self.work, seconds, self.unit)
 
     def __str__(self) -> str:
         size = " ".join(f"{k}={v}" for k, v in self.parameters.items())
