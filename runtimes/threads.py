@@ -22,7 +22,7 @@ from . import compiled
 from .compiled import invoke, load_acquire, store_release
 
 if TYPE_CHECKING:
-    from prk.member import Job
+    from prk.job import Job
 
 # Two cache lines a flag, because processors fetch them in pairs.
 STRIDE = 128

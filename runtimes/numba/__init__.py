@@ -8,7 +8,7 @@ from prk.runtime import Option
 from ..threads import Threads
 
 if TYPE_CHECKING:
-    from prk.member import Job, Outcome
+    from prk.job import Job, Outcome
 
 
 class Runtime(Threads):
