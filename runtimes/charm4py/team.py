@@ -5,6 +5,7 @@ Imported only in a processing element: importing Charm4py loads its communicatio
 
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -129,7 +130,7 @@ class Member(Chare):
         self.comm.arrive("gathered", (values,))
 
 
-def start(job: Job) -> NoReturn:
+def start(job: Job, settings: Sequence[str] = ()) -> NoReturn:
     """Start this processing element, run the job on all of them, and end the process."""
 
     def first(arguments: list[str]) -> None:
@@ -148,7 +149,9 @@ def start(job: Job) -> NoReturn:
             outcome = Outcome(2, str(refusal))
         charm.exit(cli.report(job.kernel, outcome))
 
-    enter(first)
+    # A chare's letter box for its own process: at most one repetition's lines of Synch_p2p wait in it.
+    charm.options.local_msg_buf_size = 1000 + (job.problem.n if job.kernel == "synch_p2p" else 0)
+    enter(first, settings)
 
 
 def end(kernel: str, outcome: Outcome) -> NoReturn:
@@ -160,10 +163,10 @@ def end(kernel: str, outcome: Outcome) -> NoReturn:
     enter(first)
 
 
-def enter(first: Any) -> NoReturn:
+def enter(first: Any, settings: Sequence[str] = ()) -> NoReturn:
     """Run `first` on processing element 0 and never come back."""
     # Charm4py reads its own options there, and would take the kernel's for them.
-    sys.argv = [sys.argv[0], "++quiet"]
+    sys.argv = [sys.argv[0], "++quiet", *settings]
     # Chares of one process hand arrays over instead of packing them.
     charm.options.local_msg_optim = True
     charm.start(first, classes=[Member])
