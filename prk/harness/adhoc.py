@@ -39,8 +39,12 @@ def changed(sweep: Sweep, repeat: int | None, timeout: float | None, seed: int |
     for name, value in (("--repeat", repeat), ("--timeout", timeout)):
         if value is not None and value <= 0:
             raise Refusal(name, f"{value:g} is too small", "use 1 or more")
-    given = {k: v for k, v in {"repeat": repeat, "timeout": timeout, "seed": seed}.items() if v is not None}
-    return replace(sweep, **given)
+    return replace(
+        sweep,
+        repeat=sweep.repeat if repeat is None else repeat,
+        timeout=sweep.timeout if timeout is None else timeout,
+        seed=sweep.seed if seed is None else seed,
+    )
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:

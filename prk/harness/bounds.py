@@ -19,8 +19,9 @@ class Machine:
     bandwidth: float
     core_flops: float
     flops: float
-    latency: float
-    message_bandwidth: float
+    # None where there is no MPI.
+    latency: float | None
+    message_bandwidth: float | None
 
 
 @dataclass(frozen=True)

@@ -64,16 +64,15 @@ def run_one(kept: Store, one: Launch) -> tuple[str, str | None]:
         found = verdict.Verdict("skipped", "plan", why)
         record.write(_own_record(one, found, 0.0), path)
         return found.status, found.reason
+    seconds = 0.0
     try:
         ended = launch.run(one.command, command.environment(one), one.limit, kept.log(one.name))
+        found, seconds = verdict.judge(one.point, ended, one.limit), ended.seconds
     except OSError as error:
         if error.filename != one.command[0]:
             raise
-        ended = None
         found = verdict.Verdict("failed", "launch", f"cannot start {one.command[0]}: {error.strerror}")
-    else:
-        found = verdict.judge(one.point, ended, one.limit)
-    status, reason = _settle(path, one, found, ended.seconds if ended else 0.0)
+    status, reason = _settle(path, one, found, seconds)
     if status == "ok":
         kept.forget_log(one.name)
     return status, reason

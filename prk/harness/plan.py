@@ -188,6 +188,11 @@ class _Expansion:
 
     def _runtimes(self) -> tuple[str, ...]:
         """Return the runtimes by name; "*" stands for all that can run here."""
+        for name in self.sweep.foreign:
+            if name in runtime.runtimes():
+                raise Refusal(
+                    f"{self.sweep.source}: runtimes.{name}", "is a runtime of prk's own", "name it otherwise"
+                )
         names = (*runtime.runtimes(), *self.sweep.foreign)
         given = self.block.axes["runtime"]
         if "*" not in given:
@@ -382,7 +387,7 @@ def _point(
     block: Block,
     command: str = "",
 ) -> Point:
-    identity = {
+    identity: dict[str, Any] = {
         "kernel": kernel,
         "runtime": name,
         "parameters": problem.parameters(),

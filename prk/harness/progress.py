@@ -1,5 +1,6 @@
 """How a campaign goes, on a terminal as a bar with the time left, elsewhere a line a launch."""
 
+import importlib.util
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -58,13 +59,11 @@ class Bar(Lines):
 @contextmanager
 def shown(ready: Sequence[Launch]) -> Iterator[Lines]:
     """Show the progress of the launches while the context lasts."""
-    try:
-        from rich import progress as rich_progress
-    except ImportError:
-        rich_progress = None
-    if rich_progress is None or not sys.stdout.isatty():
+    if importlib.util.find_spec("rich") is None or not sys.stdout.isatty():
         yield Lines(len(ready))
         return
+    from rich import progress as rich_progress
+
     columns = (
         rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),

@@ -1,6 +1,7 @@
 """Plans, states and results as rows and as aligned text. Pure."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections import Counter
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prk import runtime
 from prk.harness import bounds
 from prk.harness.bounds import Bound, Machine
 from prk.harness.plan import Plan, Point
@@ -72,6 +74,14 @@ def size(point: Point) -> str:
     return " ".join(f"{k}={v}" for k, v in point.parameters.items() if k != "iterations")
 
 
+def brief(point: Point) -> str:
+    """Return the point's size and whatever else is not as usual."""
+    usual = {f.name: f.default for f in dataclasses.fields(runtime.problem_class(point.kernel))}
+    own = {k: v for k, v in point.parameters.items() if k != "iterations"}
+    first = next(iter(own), "")
+    return " ".join(f"{k}={v}" for k, v in own.items() if k == first or v != usual.get(k, ""))
+
+
 HEADER = (
     "kernel",
     "runtime",
@@ -102,7 +112,7 @@ def cells(row: Row) -> list[str]:
     ends = (interval.low, interval.high) if interval else (None, None)
     numbers = (s.median, *ends, s.minimum, s.maximum) if s else (None,) * 5
     label = p.label if p.conforming else f"{p.label} (non-conforming)"
-    where = [p.kernel, label, str(p.layout["nodes"]), str(p.cores), size(p)]
+    where = [p.kernel, label, str(p.layout["nodes"]), str(p.cores), brief(p)]
     fraction = "" if row.fraction is None else f"{row.fraction:.0%}"
     return [*where, *map(number, numbers), fraction, row.state]
 
@@ -117,7 +127,8 @@ def text(found: Sequence[Row]) -> str:
     reached = [r.summary.interval.confidence for r in found if r.summary and r.summary.interval]
     if reached and min(reached) < CONFIDENCE:
         blocks.append(
-            f"Fewer than 6 launches give no 95 % interval: it is the whole range then, at {min(reached):.0%} or more."
+            "Fewer than 6 launches give no 95 % interval of the median: the whole range stands there, "
+            f"which holds it with {min(reached):.0%} or more."
         )
     why = [f"  {r.point}: {r.state}: {reason}" for r in found for reason in r.reasons]
     return "\n\n".join([*blocks, *(["\n".join(["Not ok:", *why])] if why else [])])
@@ -173,7 +184,14 @@ FORMATS = {"text": text, "csv": as_csv, "json": as_json}
 def of_plan(plan: Plan) -> str:
     """Return the plan as text: its points, what is left out, and how many launches that makes."""
     lines = [
-        (p.kernel, p.label, str(p.layout["nodes"]), str(p.layout["ranks"]), str(p.layout["threads"]), size(p))
+        (
+            p.kernel,
+            p.label,
+            str(p.layout["nodes"]),
+            str(p.layout["ranks"]),
+            str(p.layout["threads"]),
+            brief(p),
+        )
         for p in plan.points
     ]
     blocks = [aligned([("kernel", "runtime", "nodes", "ranks", "threads", "size"), *lines])]

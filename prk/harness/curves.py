@@ -1,0 +1,255 @@
+"""The numbers behind the figures: series over nodes or cores, their base, gaps and flags. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from prk.harness.table import Row, number, size
+
+# An efficiency above this is not believed without a word: cache effects, a noisy base.
+SUSPICIOUS = 1.05
+# Kernels whose scaling is shown relative to one base; the others' absolute rate is shown.
+NORMALISED = ("stencil",)
+BASE = "mpi1"
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One measured point of a series: value, its interval where there is one, and whether it is flagged."""
+
+    x: int
+    y: float
+    low: float
+    high: float
+    flagged: bool = False
+
+
+@dataclass
+class Series:
+    """One runtime, or one variant of it: what was measured, and where something is missing and why."""
+
+    runtime: str
+    label: str
+    dots: list[Dot] = field(default_factory=list)
+    gaps: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass
+class Panel:
+    """All that one figure shows; `why` says why there is nothing to draw."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: list[Series] = field(default_factory=list)
+    # Other lines: label to (x, y) pairs.
+    lines: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    why: str = ""
+
+
+def groups(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Return the rows that belong into one figure, by kernel and by what they have in common.
+
+    Rows of one `figure` in the sweep stand together; others where all parameters are equal.
+    """
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.point.kernel, row.point.figure or size(row.point)), []).append(row)
+    return found
+
+
+def panels(rows: Sequence[Row]) -> list[Panel]:
+    """Return every figure of a sweep: scaling, efficiency and fraction of bound for each group of rows."""
+    found = []
+    for index, ((kernel, what), own) in enumerate(groups(rows).items()):
+        name = f"{kernel}-{index}"
+        scaling = normalised if kernel in NORMALISED else absolute
+        for make, kind in ((scaling, "scaling"), (efficiency, "efficiency"), (fraction, "bound")):
+            panel = make(own)
+            panel.name = f"{name}-{kind}"
+            panel.notes[:0] = [what]
+            found.append(panel)
+    return found
+
+
+def over_nodes(rows: Sequence[Row]) -> bool:
+    """Tell whether the rows differ in nodes; otherwise they are shown over cores."""
+    return len({r.point.layout["nodes"] for r in rows}) > 1
+
+
+def absolute(rows: Sequence[Row]) -> Panel:
+    """Return the absolute rate over cores, with the ideal line and the bound."""
+    x = _resources(rows)
+    unit = {"MFlops/s": "GFlop/s", "MB/s": "GB/s"}[rows[0].point.unit]
+    panel = Panel("", f"{_title(rows)}: rate", "cores", f"rate ({unit})")
+    _fill(panel, rows, x, lambda row, rate: rate / 1e3)
+    base = _base(rows, x)
+    if base:
+        xs = sorted({x(r) for r in rows})
+        x0, y0 = x(base), _median(base) / 1e3
+        panel.lines[f"ideal, from {base.point.label} on {_count(x0, 'core')}"] = [
+            (c, y0 * c / x0) for c in xs if c >= x0
+        ]
+    limits = sorted({r.bound.limit for r in rows if r.bound})
+    if limits:
+        bound = {x(r): r.bound.rate / 1e3 for r in sorted(rows, key=x) if r.bound}
+        panel.lines[f"bound: {' or '.join(limits)}"] = list(bound.items())
+    return panel
+
+
+def normalised(rows: Sequence[Row]) -> Panel:
+    """Return rate on P / (P x rate of the base on the fewest), as the reference study shows Stencil."""
+    x, unit = _axis(rows)
+    panel = Panel("", f"{_title(rows)}: normalised performance", f"{unit}s", "rate / (P x base)")
+    base = _base(rows, x)
+    if base is None:
+        panel.why = f"no valid run of {BASE} to relate the others to"
+        _fill(panel, rows, x, lambda row, rate: None)
+        return panel
+    one = _median(base) / x(base)
+    panel.y_label = f"rate on P {unit}s / (P x base)"
+    _fill(panel, rows, x, lambda row, rate: rate / (x(row) * one))
+    panel.lines["ideal"] = [(c, 1.0) for c in sorted({x(r) for r in rows})]
+    panel.notes.append(
+        f"base: {base.point.label} on {_count(x(base), unit)}, {number(_median(base))} {base.point.unit}"
+    )
+    return panel
+
+
+def efficiency(rows: Sequence[Row]) -> Panel:
+    """Return each runtime's parallel efficiency, relative to itself on the fewest nodes or cores."""
+    x, unit = _axis(rows)
+    panel = Panel("", f"{_title(rows)}: parallel efficiency", f"{unit}s", "efficiency, relative to itself")
+    label = labels(rows)
+    bases: dict[str, Row] = {}
+    for row in sorted(_drawn(rows), key=x):
+        bases.setdefault(label[row.point.id], row)
+    if len({x(r) for r in rows}) < 2:
+        panel.why = f"all points have the same number of {unit}s"
+
+    def value(row: Row, rate: float) -> float:
+        base = bases[label[row.point.id]]
+        return (rate / x(row)) / (_median(base) / x(base))
+
+    _fill(panel, rows, x, value, flag=True)
+    panel.lines["ideal"] = [(c, 1.0) for c in sorted({x(r) for r in rows})]
+    odd = [f"{s.label} on {_count(d.x, unit)}" for s in panel.series for d in s.dots if d.flagged]
+    if odd:
+        panel.notes.append(f"ringed, over {SUSPICIOUS:.0%}: {', '.join(odd)}")
+    return panel
+
+
+def fraction(rows: Sequence[Row]) -> Panel:
+    """Return the fraction of the bound that limits each point."""
+    x, unit = _axis(rows)
+    panel = Panel("", f"{_title(rows)}: fraction of the bound", f"{unit}s", "rate / bound")
+    limits = sorted({r.bound.limit for r in rows if r.bound})
+    if not limits:
+        panel.why = "the machine is not measured: prk-bench machine FOLDER"
+        _fill(panel, rows, x, lambda row, rate: None)
+        return panel
+    _fill(panel, rows, x, lambda row, rate: rate / row.bound.rate if row.bound else None)
+    panel.lines[f"bound: {' or '.join(limits)}"] = [(c, 1.0) for c in sorted({x(r) for r in rows})]
+    if any(d.y > 1 for s in panel.series for d in s.dots):
+        panel.notes.append("above the bound: the data, or part of it, stays in cache")
+    return panel
+
+
+def _fill(
+    panel: Panel,
+    rows: Sequence[Row],
+    x: Callable[[Row], int],
+    value: Callable[[Row, float], float | None],
+    flag: bool = False,
+) -> None:
+    """Put a series a label into the panel; what cannot be drawn becomes a gap and a note."""
+    label = labels(rows)
+    series: dict[str, Series] = {}
+    apart = []
+    for row in sorted(rows, key=x):
+        if not row.point.conforming:
+            apart.append(f"{row.point.label} on {_count(row.point.cores, 'core')}")
+            continue
+        one = series.setdefault(label[row.point.id], Series(row.point.runtime, label[row.point.id]))
+        if row.summary is None:
+            one.gaps.append((x(row), row.state))
+            continue
+        interval = row.summary.interval
+        y = value(row, row.summary.median)
+        if y is not None:
+            ends = (interval.low, interval.high) if interval else (row.summary.median,) * 2
+            low, high = (value(row, end) or y for end in ends)
+            one.dots.append(Dot(x(row), y, low, high, flag and y > SUSPICIOUS))
+    panel.series = list(series.values())
+    if apart:
+        panel.notes.append(f"not drawn, non-conforming: {', '.join(apart)}")
+    unit = panel.x_label.removesuffix("s")
+    panel.notes += [
+        f"missing (x): {s.label} on {_count(at, unit)}: {why}" for s in panel.series for at, why in s.gaps
+    ]
+
+
+def labels(rows: Sequence[Row]) -> dict[str, str]:
+    """Return the label of each point's series: its runtime and variant, and where needed what sets it apart.
+
+    That is the size, where it is not the usual one on as many cores, and the threads, where one
+    runtime's points on as many cores differ by them.
+    """
+    usual: dict[int, str] = {}
+    threads: dict[tuple[str, int], set[int]] = {}
+    for row in rows:
+        usual.setdefault(row.point.cores, size(row.point))
+        threads.setdefault((row.point.label, row.point.cores), set()).add(row.point.layout["threads"])
+    split = {label for (label, _), counts in threads.items() if len(counts) > 1}
+    found = {}
+    for row in rows:
+        p = row.point
+        odd = [w for w in size(p).split() if w not in usual[p.cores].split()]
+        apart = [*odd, *([_count(p.layout["threads"], "thread")] if p.label in split else [])]
+        found[p.id] = f"{p.label} ({', '.join(apart)})" if apart else p.label
+    return found
+
+
+def _axis(rows: Sequence[Row]) -> tuple[Callable[[Row], int], str]:
+    return (_nodes, "node") if over_nodes(rows) else (_cores, "core")
+
+
+def _resources(rows: Sequence[Row]) -> Callable[[Row], int]:
+    """Return the cores that a row takes up: one a node that is given to communication counts too."""
+    each = {-(-r.point.cores // _nodes(r)) for r in rows}
+    if over_nodes(rows) and max(each) - min(each) <= 1:
+        return lambda row: max(each) * _nodes(row)
+    return _cores
+
+
+def _nodes(row: Row) -> int:
+    return row.point.layout["nodes"]
+
+
+def _cores(row: Row) -> int:
+    return row.point.cores
+
+
+def _drawn(rows: Sequence[Row]) -> list[Row]:
+    return [r for r in rows if r.summary and r.point.conforming]
+
+
+def _base(rows: Sequence[Row], x: Callable[[Row], int]) -> Row | None:
+    """Return the standard run of the base runtime on the fewest nodes or cores, if it is valid."""
+    own = [r for r in rows if r.point.runtime == BASE and not r.point.variant and r.point.conforming]
+    first = min(own, key=x, default=None)
+    return first if first and first.summary else None
+
+
+def _median(row: Row) -> float:
+    assert row.summary
+    return row.summary.median
+
+
+def _title(rows: Sequence[Row]) -> str:
+    return rows[0].point.kernel.capitalize()
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
