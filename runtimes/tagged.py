@@ -7,6 +7,7 @@ so that no two messages of a run carry the same tag.
 """
 
 import numpy as np
+
 from prk import decomposition
 from prk.nstream import serial as nstream_serial
 from prk.stencil import serial as stencil_serial
@@ -30,22 +31,9 @@ class Stencil(stencil_serial.Kernel):
 
     def setup(self) -> None:
         super().setup()
-        r = self.problem.radius
-        top, bottom, left, right = self.own
-        across, along = slice(left, right), slice(top - r, bottom + r)
-        # West and east carry the rows that north and south just filled: a compact stencil reads corners.
-        sides = [
-            [
-                (self.tile.north, (slice(top, top + r), across), (slice(top - r, top), across)),
-                (self.tile.south, (slice(bottom - r, bottom), across), (slice(bottom, bottom + r), across)),
-            ],
-            [
-                (self.tile.west, (along, slice(left, left + r)), (along, slice(left - r, left))),
-                (self.tile.east, (along, slice(right - r, right)), (along, slice(right, right + r))),
-            ],
-        ]
         self.axes = [
-            [(to, self.inp[edge], self.inp[ghost]) for to, edge, ghost in axis if to is not None] for axis in sides
+            [(s.neighbour, self.inp[s.edge], self.inp[s.ghost]) for s in axis if s.neighbour is not None]
+            for axis in self.sides()
         ]
         if self.problem.pattern == "star":
             # It reads no corners, so nothing has to arrive before anything else.

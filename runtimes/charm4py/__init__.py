@@ -54,7 +54,9 @@ def charmrun() -> Path:
     for folder in (found.submodule_search_locations or []) if found else []:
         if os.access(Path(folder, "charmrun"), os.X_OK):
             return Path(folder, "charmrun")
-    raise Refusal("--pe", "charmrun is missing, which starts more than one", "reinstall charm4py, or use --pe 1")
+    raise Refusal(
+        "--pe", "charmrun is missing, which starts more than one", "reinstall charm4py, or use --pe 1"
+    )
 
 
 def refuse_chares(job: Job, pes: int) -> None:
@@ -68,7 +70,9 @@ def refuse_chares(job: Job, pes: int) -> None:
     if factor > 1 and reason and not _why_not(job, pes):
         works = next(f for f in range(factor, 0, -1) if not _why_not(job, pes * f))
         raise Refusal(
-            "--overdecomposition", f"{factor} makes {pes * factor} chares, too many ({reason})", f"use {works}"
+            "--overdecomposition",
+            f"{factor} makes {pes * factor} chares, too many ({reason})",
+            f"use {works}",
         )
 
 

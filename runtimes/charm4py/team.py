@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from charm4py import Array, Chare, Reducer, charm, coro
 from charm4py.threads import LocalFuture
+
 from prk import cli, decomposition
 from prk.job import Job, Outcome
 from prk.problem import Refusal

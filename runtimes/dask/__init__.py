@@ -1,0 +1,45 @@
+"""Dask: one long-lived member a worker, halos from worker to worker."""
+
+from typing import Any
+
+from prk.job import Job, Outcome
+from prk.problem import Refusal
+from prk.runtime import Option
+from prk.runtime import Runtime as Base
+
+
+class Runtime(Base):
+    name = "dask"
+    title = "Dask: a pinned task a worker, messages between workers"
+    requires = ("distributed", "dask")
+    install = "pip install 'prk[dask]'"
+    count_option = "workers"
+    options = {
+        "*": (
+            Option("workers", 0, "worker processes; 0: as many as the cpu set, or the scheduler, has"),
+            Option(
+                "scheduler",
+                "",
+                "address of a running scheduler; default: a cluster of one's own, on this node",
+            ),
+        ),
+        "transpose": (
+            Option(
+                "variant", "blocks", "messages of blocks, or dask.array's own rechunk", ("blocks", "array")
+            ),
+        ),
+    }
+
+    def describe(self) -> dict[str, Any]:
+        from . import team
+
+        return dict(team.description)
+
+    def launch(self, job: Job) -> Outcome:
+        from . import cluster
+
+        if job.options["workers"] < 0:
+            raise Refusal(
+                "--workers", f"{job.options['workers']} is negative", "use 0 for as many as there are"
+            )
+        return cluster.launch(job)

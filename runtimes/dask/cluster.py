@@ -1,0 +1,150 @@
+"""The client's side: find or start workers, run a member on each, notice when one dies."""
+
+import contextlib
+import json
+import logging
+import os
+import traceback
+import uuid
+from collections.abc import Iterator
+
+import dask
+from distributed import Client, Future, LocalCluster, wait
+
+import prk
+from prk import record
+from prk.job import Job, Outcome
+from prk.problem import Refusal
+
+from . import team
+
+# Seconds: for a scheduler to answer, for workers to come up, between two looks at whether they all live.
+ANSWER, COME_UP, LOOK = 5, 60, 1
+
+
+def launch(job: Job) -> Outcome:
+    """Run the job on a cluster; print and record what its first member says."""
+    if job.json:
+        record.refuse(job.json)
+    # What Dask logs of a lost worker is said in one line instead.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    quiet = {"logging.distributed": "critical", "distributed.scheduler.allowed-failures": 0}
+    with dask.config.set(quiet), _joined(job) if job.options["scheduler"] else _own(job) as client:
+        return _run(job, client)
+
+
+@contextlib.contextmanager
+def _own(job: Job) -> Iterator[Client]:
+    """Start a cluster on this node, which ends with this process, however that ends."""
+    with (
+        LocalCluster(
+            n_workers=job.options["workers"] or len(os.sched_getaffinity(0)),
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def _joined(job: Job) -> Iterator[Client]:
+    """Connect to the cluster of the given scheduler."""
+    address = job.options["scheduler"]
+    try:
+        client = Client(address, timeout=ANSWER)
+    except (OSError, ValueError) as error:
+        reason = f"{address!r} does not answer within {ANSWER} s"
+        if isinstance(error, ValueError):
+            reason = f"{address!r} is no address"
+        raise Refusal(
+            "--scheduler", reason, "start one with: dask scheduler; and give its tcp://host:port"
+        ) from None
+    with client:
+        yield client
+
+
+def _run(job: Job, client: Client) -> Outcome:
+    workers = _workers(job, client)
+    key = uuid.uuid4().hex
+    doors = client.run(team.open_door, key, workers=workers)
+    own = not job.options["scheduler"]
+    about = {
+        "working_processes": len(workers),
+        # The client, in whose process the scheduler of an own cluster runs.
+        "scheduling_processes": 1 if own else 2,
+        "cluster": "own" if own else "joined",
+    }
+    addresses = [doors[w] for w in workers]
+    futures = [
+        client.submit(
+            team.member, key, rank, addresses, job, about,
+            workers=[worker], allow_other_workers=False, pure=False, retries=0,
+        )
+        for rank, worker in enumerate(workers)
+    ]  # fmt: skip
+    lost = _wait(client, futures, workers)
+    if lost:
+        return Outcome(1, lost)
+    outcome, printed, recorded = futures[0].result()
+    print(printed, end="", flush=True)
+    if recorded:
+        record.write(json.loads(recorded), job.json or "")
+    return outcome
+
+
+def _workers(job: Job, client: Client) -> list[str]:
+    """Return the workers to use, all of this package's version; raise Refusal if there are too few."""
+    wanted = job.options["workers"]
+    try:
+        client.wait_for_workers(
+            max(wanted, 1), timeout=COME_UP if not job.options["scheduler"] else 2 * ANSWER
+        )
+    except TimeoutError:
+        there = len(client.nthreads())
+        raise Refusal(
+            "--workers", f"{max(wanted, 1)} were asked for and {there} came up", "start more"
+        ) from None
+    workers = sorted(client.nthreads())
+    workers = workers[: wanted or len(workers)]
+
+    # A function inside a function travels as code: the worker need not have this package to say so.
+    def installed() -> str:
+        try:
+            import prk
+
+            return prk.__version__
+        except ImportError:
+            return "none"
+
+    for worker, found in client.run(installed, workers=workers).items():
+        if found != prk.__version__:
+            raise Refusal(
+                "--scheduler",
+                f"worker {worker} has prk {found}, and not {prk.__version__}",
+                "install the same one there",
+            )
+    return workers
+
+
+def _wait(client: Client, futures: list[Future], workers: list[str]) -> str:
+    """Wait for all members to end; return why not all of them ended well, or nothing."""
+    pending = set(futures)
+    while pending:
+        with contextlib.suppress(TimeoutError):
+            pending = wait(pending, timeout=LOOK, return_when="FIRST_COMPLETED").not_done
+        alive = client.nthreads()
+        gone = [w for w in workers if w not in alive]
+        if gone:
+            return f"--runtime: dask lost worker {', '.join(gone)}: its process ended during the run"
+        errors = [f.exception() for f in futures if f.status == "error"]
+        causes = [e for e in errors if not isinstance(e, team.Lost)]
+        if causes:
+            traceback.print_exception(causes[0])
+            return f"a worker failed: {causes[0]!r}"
+    if errors:
+        return f"--runtime: dask lost the connection between workers ({errors[0]})"
+    return ""

@@ -1,0 +1,5 @@
+from .. import tagged
+
+
+class Kernel(tagged.Nstream):
+    """One worker's share."""

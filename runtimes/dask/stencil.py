@@ -1,0 +1,5 @@
+from .. import tagged
+
+
+class Kernel(tagged.Stencil):
+    """One worker's share."""

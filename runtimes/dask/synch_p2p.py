@@ -1,0 +1,5 @@
+from .. import tagged
+
+
+class Kernel(tagged.SynchP2P):
+    """One worker's share."""

@@ -1,0 +1,173 @@
+"""The team on Dask workers: each member is a task pinned to a worker, with connections to the other workers.
+
+A message goes through Dask's own serialisation and communication layer (distributed.comm), over a connection
+that stays open. An actor's method would be called over one as well, but waits for an answer: 1 ms a call.
+"""
+
+import asyncio
+import contextlib
+import io
+import tempfile
+import threading
+from collections import deque
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from distributed import get_worker, secede
+from distributed.comm import CommClosedError, connect, listen
+from distributed.protocol import to_serialize
+
+from prk.job import Job, Outcome
+
+# How the team is made, for the record that the first member writes.
+description: dict[str, Any] = {}
+# The members whose worker waits for the others to connect, by the run's key.
+doors: dict[str, "Comm"] = {}
+
+
+class Lost(Exception):
+    """Another worker of the team is gone."""
+
+
+class Comm:
+    """A member's view of the team. Connections live in the worker's event loop, the member in its own thread."""
+
+    def __init__(self, worker: Any):
+        self.worker = worker
+        self.loop = asyncio.get_running_loop()
+        self.inbox: dict[Any, tuple[Any, ...]] = {}
+        self.news = threading.Condition()
+        self.lost = ""
+        self.repetitions = self.collectives = 0
+        self.incoming: list[Any] = []
+
+    async def open(self) -> str:
+        """Listen to the other members; return the address to reach this one."""
+        security = self.worker.security.get_listen_args("worker")
+        scheme, _, rest = self.worker.address.partition("://")
+        host = rest.rpartition(":")[0]
+        self.listener = await listen(f"{scheme}://{host}:0", self.read, **security)
+        return self.listener.contact_address
+
+    async def read(self, comm: Any) -> None:
+        """Take messages in from one other member until it closes the connection."""
+        self.incoming.append(comm)
+        with contextlib.suppress(CommClosedError):
+            while messages := await comm.read():
+                with self.news:
+                    self.inbox.update(messages)
+                    self.news.notify()
+            return
+        with self.news:
+            self.lost = comm.peer_address
+            self.news.notify()
+
+    def join(self, rank: int, addresses: list[str]) -> None:
+        """Become member `rank` of those at `addresses`."""
+        self.rank, self.size, self.addresses = rank, len(addresses), addresses
+        self.outgoing: dict[int, Any] = {}
+        self.outbox: list[deque] = [deque() for _ in addresses]
+        self.sending = [False] * self.size
+
+    def send(self, to: int, tag: Any, *data: Any) -> None:
+        """Send arrays and scalars, which must not change afterwards: the event loop takes them from here."""
+        if to == self.rank:
+            self.inbox[tag] = data
+            return
+        self.outbox[to].append((tag, [to_serialize(d) if isinstance(d, np.ndarray) else d for d in data]))
+        if not self.sending[to]:
+            self.sending[to] = True
+            asyncio.run_coroutine_threadsafe(self.drain(to), self.loop)
+
+    async def drain(self, to: int) -> None:
+        """Write what waits for member `to`; what comes meanwhile goes out together."""
+        try:
+            if to not in self.outgoing:
+                security = self.worker.security.get_connection_args("worker")
+                self.outgoing[to] = await connect(self.addresses[to], **security)
+            while True:
+                self.sending[to] = False
+                if not self.outbox[to]:
+                    return
+                self.sending[to] = True
+                messages = [self.outbox[to].popleft() for _ in range(len(self.outbox[to]))]
+                await self.outgoing[to].write(messages)
+        except OSError:
+            with self.news:
+                self.lost = self.addresses[to]
+                self.news.notify()
+
+    def receive(self, tag: Any) -> tuple[Any, ...]:
+        """Wait for the message with this tag."""
+        if tag not in self.inbox:
+            with self.news:
+                while tag not in self.inbox:
+                    if self.lost:
+                        raise Lost(self.lost)
+                    self.news.wait()
+        return self.inbox.pop(tag)
+
+    def give_way(self) -> None:
+        """Return at once: no other member shares this process."""
+
+    def gather(self, value: Any) -> list[Any] | None:
+        self.collectives += 1
+        if self.rank > 0:
+            self.send(0, ("gather", self.collectives, self.rank), to_serialize(value))
+            return None
+        return [value, *(self.receive(("gather", self.collectives, r))[0] for r in range(1, self.size))]
+
+    def bcast(self, value: Any) -> Any:
+        self.collectives += 1
+        tag = "bcast", self.collectives
+        if self.rank > 0:
+            return self.receive(tag)[0]
+        for to in range(1, self.size):
+            self.send(to, tag, to_serialize(value))
+        return value
+
+    def barrier(self) -> None:
+        self.bcast(self.gather(None))
+
+    async def close(self) -> None:
+        """Say good-bye to the others and stop listening."""
+        for comm in self.outgoing.values():
+            with contextlib.suppress(OSError):
+                await comm.write([])
+                await comm.close()
+        self.listener.stop()
+        for comm in self.incoming:
+            comm.abort()
+
+
+async def open_door(key: str, dask_worker: Any) -> str:
+    """Prepare this worker for the run called `key`; return the address for the other members."""
+    doors[key] = Comm(dask_worker)
+    return await doors[key].open()
+
+
+def member(
+    key: str, rank: int, addresses: list[str], job: Job, about: dict[str, Any]
+) -> tuple[Outcome, str, str]:
+    """Run the job as one member; return the outcome, and from the first one what it printed and recorded."""
+    # A member runs for long: it leaves its place in the worker's pool to the tasks that it may ask for itself.
+    secede()
+    comm = doors.pop(key)
+    comm.join(rank, addresses)
+    description.update(
+        about, dask=version("dask"), distributed=version("distributed"), address=get_worker().address
+    )
+    printed, recorded = io.StringIO(), ""
+    try:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(printed):
+            record = Path(folder, "record.json")
+            # The client writes the record: a worker may be on a node with other folders.
+            outcome = replace(job, json=str(record) if job.json else None).run(comm)
+            comm.barrier()
+            recorded = record.read_text() if record.exists() else ""
+    finally:
+        asyncio.run_coroutine_threadsafe(comm.close(), comm.loop).result(10)
+    return outcome, printed.getvalue(), recorded
