@@ -80,11 +80,18 @@ def overlap(a: Box, b: Box) -> Box | None:
     return (rows, cols) if rows[0] < rows[1] and cols[0] < cols[1] else None
 
 
-def frame(box: Box, depth: int, corners: bool) -> dict[tuple[int, int], Box]:
+def frame(box: Box, depth: int) -> Box:
+    """Return the box with a frame around it."""
+    (top, bottom), (left, right) = box
+    return (top - depth, bottom + depth), (left - depth, right + depth)
+
+
+def sides(box: Box, depth: int, corners: bool) -> dict[tuple[int, int], Box]:
     """Return the sides (and corners) of the frame around a box by their direction (down, right)."""
     (top, bottom), (left, right) = box
-    rows = {0: (top, bottom), -1: (top - depth, top), 1: (bottom, bottom + depth)}
-    cols = {0: (left, right), -1: (left - depth, left), 1: (right, right + depth)}
+    (above, below), (before, beyond) = frame(box, depth)
+    rows = {0: (top, bottom), -1: (above, top), 1: (bottom, below)}
+    cols = {0: (left, right), -1: (before, left), 1: (right, beyond)}
     return {
         (down, right): (rows[down], cols[right])
         for down in rows
@@ -134,7 +141,7 @@ class SuperTiles:
         ]
         return [
             ghost
-            for (down, right), ghost in frame(box, self.depth, self.corners).items()
+            for (down, right), ghost in sides(box, self.depth, self.corners).items()
             if down in on_edge[0] and right in on_edge[1]
         ]
 
@@ -167,7 +174,7 @@ class SuperTiles:
         ]
 
     def _reads(self, reader: int, other: int) -> bool:
-        read = frame(self.tiles[reader], self.depth, self.corners).values()
+        read = sides(self.tiles[reader], self.depth, self.corners).values()
         return any(overlap(a, b) for a in read for b in (self.tiles[other], *self.ghosts(other)))
 
     def unread(self, rank: int) -> Box:

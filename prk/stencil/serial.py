@@ -1,33 +1,56 @@
 """Stencil, serial: one tile is the whole grid, and there is nobody to exchange a halo with."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from prk import kernel, memory
+from prk import decomposition, kernel, memory
+from prk.decomposition import Box, Tile
 from prk.problem import Field
 from prk.stencil import loops
 from prk.stencil.problem import Stencil
+
+
+class Side(NamedTuple):
+    """One side of a tile: who is there (None at the border), the edge it is sent, the ghosts it fills."""
+
+    neighbour: int | None
+    edge: tuple[slice, slice]
+    ghost: tuple[slice, slice]
 
 
 class Kernel(kernel.Kernel[Stencil]):
     """This rank's tile of the grid, inside a ghost frame as deep as the radius."""
 
     def setup(self) -> None:
-        problem, r = self.problem, self.problem.radius
-        self.tile = problem.tile(self.comm.rank, self.comm.size)
-        self.sweep = loops.make_sweep(problem.pattern, r, problem.dtype)
-        (top, bottom), (left, right) = self.tile.rows, self.tile.cols
-        height, width = self.tile.shape
-        self.inp, self.out = self.allocate((height + 2 * r, width + 2 * r))
-        # The tile and what the stencil updates of it, as index ranges of the framed arrays.
-        self.own = (r, r + height, r, r + width)
+        problem = self.problem
+        self.tile = self.place()
+        self.sweep = loops.make_sweep(problem.pattern, problem.radius, problem.dtype)
+        self.held = self.room()
+        height, width = (stop - start for start, stop in self.held)
+        self.inp, self.out = self.allocate((height, width))
+        # The tile and what the stencil updates of it, as index ranges of the arrays.
+        self.own = self.indices((self.tile.rows, self.tile.cols))
         first, last = problem.interior
-        self.inner = (
-            max(top, first) - top + r,
-            min(bottom, last) - top + r,
-            max(left, first) - left + r,
-            min(right, last) - left + r,
+        (top, bottom), (left, right) = self.tile.rows, self.tile.cols
+        self.inner = self.indices(
+            ((max(top, first), min(bottom, last)), (max(left, first), min(right, last)))
         )
         self.start()
+
+    def place(self) -> Tile:
+        """Return the tile that this rank computes."""
+        return self.problem.tile(self.comm.rank, self.comm.size)
+
+    def room(self) -> Box:
+        """Return what the arrays hold of the grid: the tile in its ghost frame, which may stand out."""
+        return decomposition.frame((self.tile.rows, self.tile.cols), self.problem.radius)
+
+    def indices(self, box: Box) -> tuple[int, int, int, int]:
+        """Return where the arrays hold a box of the grid: first and last row, first and last column."""
+        (top, _), (left, _) = self.held
+        (r0, r1), (c0, c1) = box
+        return r0 - top, r1 - top, c0 - left, c1 - left
 
     def allocate(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Return the framed arrays in and out, their pages not yet touched."""
@@ -36,10 +59,31 @@ class Kernel(kernel.Kernel[Stencil]):
 
     def start(self) -> None:
         """Give both fields their first values, which also places their pages."""
-        self.inp[:], self.out[:] = 0, 0
-        _, view = self.fields()["in"]
+        (_, view), (_, out) = self.fields().values()
+        out[:] = 0
         view[:] = np.arange(*self.tile.rows)[:, None]
         view += np.arange(*self.tile.cols).astype(view.dtype)
+
+    def sides(self) -> list[list[Side]]:
+        """Return the sides of the tile, north and south, then west and east.
+
+        In that order a message to the west or east also carries the rows that north and south just filled,
+        so a compact stencil gets its corners.
+        """
+        r = self.problem.radius
+        top, bottom, left, right = self.own
+        across, along = slice(left, right), slice(top - r, bottom + r)
+        tile = self.tile
+        return [
+            [
+                Side(tile.north, (slice(top, top + r), across), (slice(top - r, top), across)),
+                Side(tile.south, (slice(bottom - r, bottom), across), (slice(bottom, bottom + r), across)),
+            ],
+            [
+                Side(tile.west, (along, slice(left, left + r)), (along, slice(left - r, left))),
+                Side(tile.east, (along, slice(right - r, right)), (along, slice(right, right + r))),
+            ],
+        ]
 
     def exchange(self) -> None:
         """Fill the ghost frame from the neighbours; alone there are none."""
