@@ -27,7 +27,7 @@ class Nstream(nstream_serial.Kernel):
 
 
 class Stencil(stencil_serial.Kernel):
-    """This member's tile, its ghost frame filled by a message an edge: first north and south, then west and east."""
+    """This member's tile, its ghost frame filled by a message an edge."""
 
     def setup(self) -> None:
         super().setup()
@@ -43,7 +43,7 @@ class Stencil(stencil_serial.Kernel):
         self.comm.repetitions += 1
         for axis in self.axes:
             for neighbour, edge, _ in axis:
-                # A copy: the message may still be under way, or never leave this process, when the edge changes.
+                # A copy: the message may be under way, or lie in this process, when the edge changes.
                 self.comm.send(neighbour, (self.comm.repetitions, self.comm.rank), edge.copy())
             for neighbour, _, ghost in axis:
                 (ghost[:],) = self.comm.receive((self.comm.repetitions, neighbour))

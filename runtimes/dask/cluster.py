@@ -19,7 +19,7 @@ from prk.problem import Refusal
 from . import team
 
 # Seconds: for a scheduler to answer, for workers to come up, between two looks at whether they all live.
-ANSWER, COME_UP, LOOK = 5, 60, 1
+ANSWER, COME_UP, LOOK = 5, 30, 1
 
 
 def launch(job: Job) -> Outcome:

@@ -33,7 +33,7 @@ class Lost(Exception):
 
 
 class Comm:
-    """A member's view of the team. Connections live in the worker's event loop, the member in its own thread."""
+    """A member's view of the team; connections live in the worker's event loop, the member in its thread."""
 
     def __init__(self, worker: Any):
         self.worker = worker
@@ -153,7 +153,7 @@ def member(
     key: str, rank: int, addresses: list[str], job: Job, about: dict[str, Any]
 ) -> tuple[Outcome, str, str]:
     """Run the job as one member; return the outcome, and from the first one what it printed and recorded."""
-    # A member runs for long: it leaves its place in the worker's pool to the tasks that it may ask for itself.
+    # A member runs for long, and leaves its place in the worker's pool to tasks that it may ask for.
     secede()
     comm = doors.pop(key)
     comm.join(rank, addresses)

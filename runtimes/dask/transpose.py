@@ -19,7 +19,7 @@ class Blocks(tagged.Transpose):
 
 
 class Array(serial.Kernel):
-    """The matrices as dask.arrays; the first member alone says what happens to them, the scheduler does the rest."""
+    """The matrices as dask.arrays: the first member asks for what is done, the scheduler has it done."""
 
     def setup(self) -> None:
         n, size = self.problem.order, self.comm.size
