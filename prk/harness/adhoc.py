@@ -72,8 +72,8 @@ def _place(name: str, text: str, axes: dict[str, tuple[Any, ...]], options: dict
     if fields:
         axes[name] = _read(text, fields[0], name)
     elif owners:
-        for owner, default in owners.items():
-            options.setdefault(owner, {})[name] = _read(text, default, name)
+        for owner, option in owners.items():
+            options.setdefault(owner, {})[option.name] = _read(text, option.default, name)
     else:
         every = {*LAYOUT, *(p for k in axes["kernel"] for p in _parameters(k))}
         known([name], sorted(every), "command line")
@@ -83,15 +83,15 @@ def _parameters(kernel: str) -> Mapping[str, Any]:
     return runtime.problem_class(kernel).__dataclass_fields__
 
 
-def _owners(name: str, kernels: Sequence[str], runtimes: Sequence[str]) -> dict[str, Any]:
-    """Return the runtimes that have the option for all of the kernels, with its default."""
+def _owners(name: str, kernels: Sequence[str], runtimes: Sequence[str]) -> dict[str, runtime.Option]:
+    """Return the chosen runtimes that have the option for the first kernel."""
     chosen = runtime.runtimes() if "*" in runtimes else runtimes
-    found = {}
-    for one in chosen:
-        for option in runtime.runtime(one).options_of(kernels[0]):
-            if option.name.replace("-", "_") == name:
-                found[one] = option.default
-    return found
+    return {
+        one: option
+        for one in chosen
+        for option in runtime.runtime(one).options_of(kernels[0])
+        if option.name.replace("-", "_") == name
+    }
 
 
 def _read(text: str, default: Any, name: str) -> tuple[Any, ...]:

@@ -111,7 +111,9 @@ def unavailable(point: Point) -> str | None:
     """Say why a point's runtime cannot run here, or return None."""
     from prk import runtime
 
-    return None if point.foreign else runtime.runtime(point.runtime).missing()
+    if point.foreign:
+        return None
+    return runtime.problem_class(point.kernel).missing() or runtime.runtime(point.runtime).missing()
 
 
 def refuse_nodes(plan: Plan, base: Callable[[str, str], str] = os.environ.get) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from prk.harness import table
 from prk.harness.table import Row, number, size
 
 # An efficiency above this is not believed without a word: cache effects, a noisy base.
@@ -65,7 +66,10 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
     for index, ((kernel, what), own) in enumerate(groups(rows).items()):
         name = f"{kernel}-{index}"
         scaling = normalised if kernel in NORMALISED else absolute
-        for make, kind in ((scaling, "scaling"), (efficiency, "efficiency"), (fraction, "bound")):
+        kinds = {"scaling": scaling, "efficiency": efficiency, "bound": fraction}
+        if not any(r.point.traffic for r in own):
+            del kinds["bound"]
+        for kind, make in kinds.items():
             panel = make(own)
             panel.name = f"{name}-{kind}"
             panel.notes[:0] = [what]
@@ -81,19 +85,19 @@ def over_nodes(rows: Sequence[Row]) -> bool:
 def absolute(rows: Sequence[Row]) -> Panel:
     """Return the absolute rate over cores, with the ideal line and the bound."""
     x = _resources(rows)
-    unit = {"MFlops/s": "GFlop/s", "MB/s": "GB/s"}[rows[0].point.unit]
+    unit, scale = table.large(rows[0].point.unit)
     panel = Panel("", f"{_title(rows)}: rate", "cores", f"rate ({unit})")
-    _fill(panel, rows, x, lambda row, rate: rate / 1e3)
+    _fill(panel, rows, x, lambda row, rate: rate / scale)
     base = _base(rows, x)
     if base:
         xs = sorted({x(r) for r in rows})
-        x0, y0 = x(base), _median(base) / 1e3
+        x0, y0 = x(base), _median(base) / scale
         panel.lines[f"ideal, from {base.point.label} on {_count(x0, 'core')}"] = [
             (c, y0 * c / x0) for c in xs if c >= x0
         ]
     limits = sorted({r.bound.limit for r in rows if r.bound})
     if limits:
-        bound = {x(r): r.bound.rate / 1e3 for r in sorted(rows, key=x) if r.bound}
+        bound = {x(r): r.bound.rate / scale for r in sorted(rows, key=x) if r.bound}
         panel.lines[f"bound: {' or '.join(limits)}"] = list(bound.items())
     return panel
 

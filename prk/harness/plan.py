@@ -28,7 +28,7 @@ class Point:
     variant: str
     figure: str
     conforming: bool
-    # Of one repetition: flop or bytes that the rate counts, and the least bytes moved to memory.
+    # Of one repetition: what the rate counts, and the least bytes moved to memory (0: that is no bound).
     work: int
     unit: str
     traffic: int

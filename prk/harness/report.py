@@ -50,6 +50,7 @@ def render(kept: Store) -> str:
         statuses=statuses(plan, loaded),
         overview=overview(rows),
         sections=sections(rows),
+        units={r.point.kernel: r.point.unit for r in rows},
         header=table.HEADER,
         lines=[[cell(c) for c in table.cells(r)] for r in rows],
         troubles=troubles(plan, loaded),
@@ -100,7 +101,7 @@ def overview(rows: Sequence[Row]) -> dict[str, Any]:
     for runtime in dict.fromkeys(r.point.runtime for r in rows):
         line = [_overview_cell(cells.get((runtime, k)), best[k]) for k in kernels]
         lines.append({"runtime": runtime, "colour": style.of(runtime).colour, "cells": line})
-    units = {r.point.kernel: figures_unit(r.point.unit) for r in rows}
+    units = {r.point.kernel: table.large(r.point.unit)[0] for r in rows}
     return {"kernels": [(k, units[k]) for k in kernels], "lines": lines}
 
 
@@ -119,7 +120,7 @@ def _overview_cell(row: Row | None, best: float) -> dict[str, Any]:
     if row.fraction is not None:
         note += f", {row.fraction:.0%} of bound"
     return {
-        "text": shown(median / 1e3),
+        "text": shown(median / table.large(row.point.unit)[1]),
         "note": note,
         "share": round(100 * median / best),
         "best": median == best,
@@ -130,11 +131,6 @@ def shown(value: float) -> str:
     """Return three digits and no exponent, as: 0.512, 13.7, 13,100."""
     digits = 2 - math.floor(math.log10(value))
     return f"{round(value, digits):,.{max(0, digits)}f}"
-
-
-def figures_unit(unit: str) -> str:
-    """Return the unit a thousand times as large."""
-    return {"MFlops/s": "GFlop/s", "MB/s": "GB/s"}[unit]
 
 
 def sections(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -98,6 +98,13 @@ HEADER = (
 )
 
 
+def large(unit: str) -> tuple[str, float]:
+    """Return the unit for figures, thousands of the one that PRK prints, and how many make one of it."""
+    if not unit.startswith("M"):
+        return unit, 1.0
+    return f"G{unit[1:].replace('Flops', 'Flop')}", 1e3
+
+
 def number(rate: float | None) -> str:
     """Return a rate with four digits, or nothing."""
     if rate is None:

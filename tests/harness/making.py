@@ -1,0 +1,56 @@
+"""Sweeps, stores and records made in memory for the tests of the harness."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from prk import record
+from prk.harness import plan, sweep, verdict
+from prk.harness.store import Store
+
+STAND_IN = f"{sys.executable} -S {Path(__file__).with_name('stand_in.py')}"
+
+
+def planned(*points, **top):
+    """Return the plan of a sweep given as its file's table."""
+    table = {"name": "test", "title": "A test", "seed": 7, "points": list(points), **top}
+    return plan.make(sweep.parse(table, "test.toml", "test"))
+
+
+def renamed(point, runtime, **changes):
+    """Return the point as one of another runtime."""
+    changed = replace(point, runtime=runtime, **changes)
+    return replace(changed, id=record.point_id(vars_of(changed)))
+
+
+def vars_of(point):
+    return {k: getattr(point, k) for k in ("kernel", "runtime", "parameters", "options", "layout")}
+
+
+def about(repeat=0):
+    return {"sweep": "test", "seed": 7, "order": 0, "repeat": repeat, "command": "x", "seconds": 0.5}
+
+
+def a_record(point, seconds=0.01, repeat=0, status="ok", reason=None):
+    """Return a record of the point, as the harness writes them."""
+    phase = "done" if status == "ok" else "run"
+    found = verdict.Verdict(status, phase, reason, seconds if status == "ok" else None)
+    return verdict.record_of(replace(point, foreign="x"), found, about(repeat), ("x",), {})
+
+
+def stored(folder, made, times=None):
+    """Return a store of the plan; `times` gives a point's seconds a repeat, or (status, reason)."""
+    kept = Store.make(folder, made)
+    for point in made.points:
+        for repeat in range(made.repeat):
+            given = times(point, repeat) if times else 0.01
+            if given is None:
+                continue
+            found = (
+                a_record(point, repeat=repeat, status=given[0], reason=given[1])
+                if isinstance(given, tuple)
+                else a_record(point, given, repeat)
+            )
+            kept.path(f"{point.id}-{repeat:03d}").write_text(json.dumps(found))
+    return kept

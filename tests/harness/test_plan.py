@@ -1,0 +1,216 @@
+"""Plans: their points and order, what is refused, the shipped sweeps, and how long planning takes."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prk import runtime
+from prk.harness import adhoc, plan, sweep
+from prk.problem import Refusal
+from tests.harness.making import planned
+from tests.launch import ROOT
+
+GOLDEN = Path(__file__).with_name("golden-plan.json")
+STENCIL = {"kernel": "stencil", "runtime": ["mpi1", "serial"], "ranks": 1, "n": [500, 1000]}
+FOREIGN = {"c-mpi1": {"command": "mpirun -n {ranks} ./stencil {iterations} {n}", "kernels": ["stencil"]}}
+
+
+def test_golden_plan():
+    made = planned(
+        {"kernel": "stencil", "runtime": ["mpi1", "c-mpi1"], "nodes": [1, 2], "ranks_per_node": 2,
+         "n": [64, 128], "zip": [["nodes", "n"]], "figure": "weak scaling"},
+        {"kernel": "transpose", "runtime": "mpi1", "ranks": [1, 2], "order": 64,
+         "options": {"mpi1": {"exchange": ["pairwise", "alltoall"]}},
+         "exclude": [{"ranks": 1, "reason": "nothing to exchange"}]},
+        repeat=2, timeout=5, runtimes=FOREIGN,
+    )  # fmt: skip
+    assert json.loads(json.dumps(made.table())) == json.loads(GOLDEN.read_text())
+    assert plan.Plan.of(json.loads(GOLDEN.read_text())) == made
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.lists(st.integers(), min_size=1, max_size=3), max_size=5),
+    st.data(),
+)
+def test_combinations_are_the_product_with_zips_in_step(axes, data):
+    sizes = {}
+    for name, values in axes.items():
+        sizes.setdefault(len(values), []).append(name)
+    together = data.draw(st.sampled_from([v for v in sizes.values() if len(v) > 1] or [[]]))
+    zips = [together] if together else []
+    found = list(plan.combinations(axes, zips))
+    alone = [len(v) for k, v in axes.items() if k not in together]
+    assert len(found) == math.prod(alone) * (len(axes[together[0]]) if together else 1)
+    for row in found:
+        assert row.keys() == axes.keys()
+        if together:
+            assert tuple(row[k] for k in together) in set(zip(*(axes[k] for k in together), strict=True))
+
+
+@given(st.integers(0, 2**31), st.integers(1, 5))
+def test_every_launch_is_there_once_and_a_points_runtimes_follow_one_another(seed, repeat):
+    made = planned(STENCIL, seed=seed, repeat=repeat)
+    assert sorted(made.order) == [(i, r) for i in range(len(made.points)) for r in range(repeat)]
+    assert [r for _, r in made.order] == sorted(r for _, r in made.order)
+    sizes = [made.points[i].parameters["n"] for i, _ in made.order]
+    assert all(a == b for a, b in zip(sizes[::2], sizes[1::2], strict=True))
+    assert made.order == planned(STENCIL, seed=seed, repeat=repeat).order
+
+
+def test_layouts_are_those_the_records_will_state():
+    made = planned({"kernel": "stencil", "runtime": ["mpi1", "numba"], "ranks": 2})
+    shapes = {p.runtime: (p.layout["ranks"], p.layout["threads"], p.cores) for p in made.points}
+    assert shapes == {"mpi1": (2, 1, 2), "numba": (1, 2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"repeats": 3}, "test.toml: repeats: there is no such key; did you mean repeat?"),
+        ({"repeat": 0}, "test.toml: repeat: 0 is too small"),
+        ({"repeat": "3"}, "test.toml: repeat: '3' is of the wrong type"),
+        ({"points": []}, "test.toml: points: the sweep has none"),
+        ({"points": [{"runtime": "mpi1"}]}, "points[0].kernel: is missing"),
+        (
+            {"points": [{**STENCIL, "kernel": "stencl"}]},
+            "points[0].kernel: stencl: there is no such key; did you mean stencil?",
+        ),
+        (
+            {"points": [{**STENCIL, "runtime": "mpi"}]},
+            "points[0].runtime: mpi: there is no such key; did you mean mpi1?",
+        ),
+        ({"points": [{**STENCIL, "order": 3}]}, "points[0]: order: there is no such key"),
+        ({"points": [{**STENCIL, "n": []}]}, "points[0].n: the list is empty"),
+        (
+            {"points": [{**STENCIL, "n": "big"}]},
+            "points[0].n: 'big' is of the wrong type; give a value of type int",
+        ),
+        ({"points": [{**STENCIL, "n": True}]}, "points[0].n: True is of the wrong type"),
+        (
+            {"points": [{**STENCIL, "pattern": "round"}]},
+            "points[0].pattern: 'round' is none of the choices; use star or compact",
+        ),
+        ({"points": [{**STENCIL, "ranks": 0}]}, "points[0].ranks: 0 is not a count"),
+        ({"points": [{**STENCIL, "ranks": 3, "nodes": 2}]}, "3 ranks do not fill 2 nodes evenly; use 4"),
+        ({"points": [{**STENCIL, "ranks": 2}]}, "points[0].ranks: serial is one process; exclude serial"),
+        ({"points": [{**STENCIL, "threads": 2}]}, "points[0].threads: mpi1 has one thread a rank"),
+        ({"points": [{**STENCIL, "n": 5}]}, "stencil on mpi1: radius: 4 does not fit a grid of 5 x 5"),
+        ({"points": [{**STENCIL, "radius": 0}]}, "radius: 0 is too small; use at least 1"),
+        ({"points": [{"kernel": "transpose", "runtime": "mpi1", "ranks": 3, "order": 100}]}, "use 99 or 102"),
+        ({"points": [STENCIL, STENCIL]}, "points[1]: the point is there twice"),
+        ({"points": [{**STENCIL, "zip": [["ranks", "n"]]}]}, "points[0].zip: the lists differ in length"),
+        ({"points": [{**STENCIL, "zip": [["ranks", "m"]]}]}, "points[0].zip: m: there is no such key"),
+        ({"points": [{**STENCIL, "exclude": [{"n": 500}]}]}, "has no reason; add reason"),
+        ({"points": [{**STENCIL, "exclude": [{"reason": "no"}]}]}, "points[0]: no point is left of it"),
+        (
+            {"points": [{**STENCIL, "options": {"mpi1": {"exchange": "x"}}}]},
+            "options.mpi1: exchange: there is no such key",
+        ),
+        (
+            {"points": [{**STENCIL, "options": {"numba": {"threads": 2}}}]},
+            "points[0].options: numba: there is no such key",
+        ),
+        ({"points": [{**STENCIL, "runtime": ["*", "mpi1"]}]}, '"*" stands beside others'),
+        ({"runtimes": {"c": {"comand": "x"}}}, "runtimes.c.command: is missing"),
+        ({"runtimes": {"mpi1": {"command": "x"}}}, "runtimes.mpi1: is a runtime of prk's own"),
+        (
+            {"runtimes": {"c": {"command": "./a {size}"}}, "points": [{**STENCIL, "runtime": "c"}]},
+            "{size} in its command",
+        ),
+        (
+            {"runtimes": FOREIGN, "points": [{"kernel": "nstream", "runtime": "c-mpi1"}]},
+            "c-mpi1 has no nstream",
+        ),
+    ],
+)  # fmt: skip
+def test_bad_sweeps_are_refused_in_one_line(table, said):
+    with pytest.raises(Refusal) as refusal:
+        planned(*table.pop("points", [STENCIL]), **table)
+    text = str(refusal.value)
+    assert said in text
+    assert text.startswith("test.toml")
+    assert "\n" not in text
+    assert "; " in text
+
+
+def test_presets_replace_axes():
+    table = {
+        "points": [STENCIL],
+        "repeat": 9,
+        "presets": {"quick": {"repeat": 1, "n": 100}, "odd": {"order": 5}},
+    }
+    found = sweep.parse(table, "test.toml", "test", "quick")
+    assert found.repeat == 1
+    assert [p.parameters["n"] for p in plan.make(found).points] == [100, 100]
+    with pytest.raises(Refusal, match="there is no 'fast'; use one of quick, odd"):
+        sweep.parse(table, "test.toml", "test", "fast")
+    with pytest.raises(Refusal, match=r"presets\.odd\.order: no points have this key"):
+        sweep.parse(table, "test.toml", "test", "odd")
+
+
+def test_command_line_states_a_sweep():
+    words = ["--kernel=stencil", "--runtime=mpi1,numba", "--ranks=1,2", "--n=400", "--repeat", "2"]
+    found = adhoc.sweep_of(words[:-2])
+    made = plan.make(adhoc.changed(found, 2, None, 3))
+    assert len(made.points) == 4
+    assert (made.repeat, made.seed) == (2, 3)
+    with pytest.raises(Refusal, match="exchang: there is no such key"):
+        adhoc.sweep_of(["--kernel=stencil", "--exchang=x"])
+    chosen = adhoc.sweep_of(["--kernel=transpose", "--runtime=mpi1", "--exchange=alltoall,pairwise"])
+    assert len(plan.make(chosen).points) == 2
+
+
+@pytest.mark.parametrize("path", sorted(sweep.SHIPPED.glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_sweeps_can_be_planned(path):
+    found = sweep.read(path)
+    assert plan.make(found).points
+    for name in sweep.tomllib.loads(path.read_text()).get("presets", {}):
+        assert plan.make(sweep.read(path, name)).points
+
+
+def test_study_goes_to_512_nodes_of_24_cores():
+    for kernel in ("stencil", "synch-p2p", "transpose"):
+        made = plan.make(sweep.read(sweep.find(f"study-{kernel}")))
+        mpi1 = [p for p in made.points if p.runtime == "mpi1" and not p.variant]
+        assert [p.layout["nodes"] for p in mpi1] == [2**k for k in range(10)]
+        assert mpi1[-1].layout["ranks"] == 12288
+        sizes = {
+            p.parameters.get("n", p.parameters.get("order")) for p in made.points if p.runtime != "charm4py"
+        }
+        assert sizes == {49152}
+        assert Counter(p.runtime for p in made.points)["charm4py"] == 30
+
+
+def test_laptop_covers_every_runtime():
+    made = plan.make(sweep.read(sweep.find("laptop")))
+    assert {p.runtime for p in made.points} == {
+        n for n in runtime.runtimes() if not runtime.runtime(n).missing()
+    }
+
+
+def test_ten_thousand_points_are_planned_in_two_seconds():
+    code = (
+        "from prk.harness import adhoc, plan\n"
+        "n = ','.join(str(1000 + i) for i in range(2500))\n"
+        "found = adhoc.sweep_of(['--kernel=stencil', '--runtime=mpi1', '--ranks=1,2,4,8', '--n=' + n])\n"
+        "assert len(plan.make(adhoc.changed(found, 10, None, 1)).points) == 10_000"
+    )
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    # Two seconds on a quiet machine (CONTRIBUTING has the measured figure); tests share theirs.
+    assert time.perf_counter() - start < 6
+
+
+def test_planning_imports_nothing_heavy():
+    heavy = {"numba", "mpi4py", "matplotlib", "scipy", "rich"}
+    code = f"import sys, prk.harness.cli; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "set()"

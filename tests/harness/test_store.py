@@ -1,0 +1,213 @@
+"""Records that are damaged, foreign or misplaced; disks that are full or closed."""
+
+import errno
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from prk import record
+from prk.harness import campaign, command, store
+from prk.harness.store import Store
+from prk.problem import Refusal
+from tests.harness.making import STAND_IN, a_record, planned, stored
+
+POINTS = {"kernel": "stencil", "runtime": "mpi1", "ranks": [1, 2], "n": 64}
+SCHEMA = json.loads(record.SCHEMA.read_text())
+
+
+def test_harness_records_follow_the_schema():
+    point = planned(POINTS).points[0]
+    for status, reason in (("ok", None), ("failed", "exit code 3"), ("timeout", "no end"), ("skipped", "no")):
+        jsonschema.validate(a_record(point, status=status, reason=reason), SCHEMA)
+    native = {k: v for k, v in a_record(point).items() if k != "foreign"}
+    with pytest.raises(jsonschema.ValidationError, match="'mean' is a required property"):
+        jsonschema.validate(native, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**a_record(point), "launch": {"sweep": "x"}}, SCHEMA)
+
+
+def test_load_gives_back_what_was_stored(tmp_path):
+    made = planned(POINTS, repeat=3)
+    kept = stored(
+        tmp_path / "s", made, lambda p, r: ("timeout", "slow") if (p.cores, r) == (2, 1) else 0.1 + r
+    )
+    loaded = store.load(kept, made)
+    assert not loaded.problems
+    assert loaded.counts() == {"ok": 5, "timeout": 1}
+    first, second = (loaded.results[p.id] for p in made.points)
+    assert [r.seconds for r in first] == [(0.1,), (1.1,), (2.1,)]
+    assert [r.reason for r in second] == [None, "slow", None]
+    assert kept.plan() == made
+
+
+def damage(text, how):
+    found = json.loads(text)
+    match how:
+        case "truncated":
+            return text[: len(text) // 2]
+        case "empty":
+            return ""
+        case "newer":
+            return json.dumps({**found, "schema": record.VERSION + 1})
+        case "other point":
+            return json.dumps({**found, "parameters": {**found["parameters"], "n": 65}})
+        case "other repeat":
+            return json.dumps({**found, "launch": {**found["launch"], "repeat": 5}})
+        case "no record":
+            return "[1, 2]"
+        case "no samples":
+            return json.dumps({**found, "samples": []})
+        case "no status":
+            return json.dumps({k: v for k, v in found.items() if k != "status"})
+        case "odd status":
+            return json.dumps({**found, "status": "fine"})
+        case "odd samples":
+            return json.dumps({**found, "samples": [{"max": "fast"}]})
+    raise AssertionError(how)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("truncated", "is truncated"),
+        ("empty", "is truncated"),
+        ("newer", "has schema"),
+        ("other point", "contradicts its name"),
+        ("other repeat", "contradicts its name"),
+        ("no record", "is no record"),
+        ("no samples", "no samples"),
+        ("no status", "lacks what a record has"),
+        ("odd status", "unknown status"),
+        ("odd samples", "fast"),
+    ],
+)
+def test_a_bad_record_is_named_and_the_others_are_kept(tmp_path, how, said):
+    made = planned(POINTS, repeat=2)
+    kept = stored(tmp_path / "s", made)
+    victim = kept.path(f"{made.points[0].id}-001")
+    victim.write_text(damage(victim.read_text(), how))
+    (kept.records / "notes.json").write_text("{}")
+    loaded = store.load(kept, made)
+    problems = dict(loaded.problems)
+    assert problems.keys() == {victim.name, "notes.json"}
+    assert said in problems[victim.name]
+    assert loaded.counts() == {"ok": 3}
+
+
+def test_a_folder_without_a_plan_is_refused(tmp_path):
+    with pytest.raises(Refusal, match="it holds no sweep"):
+        Store(tmp_path).plan()
+    (tmp_path / "plan.json").write_text('{"schema": 99}')
+    with pytest.raises(Refusal, match="it has schema 99"):
+        Store(tmp_path).plan()
+
+
+def test_a_sweep_is_never_laid_over_another(tmp_path):
+    made = planned(POINTS)
+    Store.make(tmp_path / "s", made)
+    with pytest.raises(Refusal, match="it holds a sweep already"):
+        Store.make(tmp_path / "s", made)
+
+
+def test_superseded_records_are_kept(tmp_path):
+    made = planned(POINTS)
+    kept = stored(tmp_path / "s", made)
+    name = f"{made.points[0].id}-000"
+    kept.set_aside(name)
+    kept.path(name).write_text("{}")
+    kept.set_aside(name)
+    assert len(list((kept.folder / "superseded").iterdir())) == 2
+    assert name not in kept.names()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB, or None where it cannot be mounted."""
+    target = tmp_path / "disk"
+    target.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=64", "tmpfs", str(target)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        yield None
+        return
+    yield target
+    subprocess.run(["umount", "-l", str(target)], check=True)
+
+
+def foreign_plan(repeat=1):
+    return planned(
+        {"kernel": "stencil", "runtime": "good", "n": 64},
+        runtimes={"good": {"command": f"{STAND_IN} good {{iterations}} {{n}}"}},
+        repeat=repeat,
+    )
+
+
+class Quiet:
+    def begin(self, launch):
+        pass
+
+    def end(self, launch, status, reason):
+        pass
+
+
+def full_writes(monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, small_disk, monkeypatch):
+    made = foreign_plan(repeat=40)
+    kept = Store.make((small_disk or tmp_path) / "s", made)
+    if not small_disk:
+        full_writes(monkeypatch)
+    todo = campaign.launches(made, kept, campaign.pending(made, set()))
+    with pytest.raises(Refusal, match="No space left on device"):
+        campaign.run(kept, todo, Quiet())
+    loaded = store.load(kept, made)
+    assert not loaded.problems
+    assert loaded.counts().total() < 40
+    assert not [p for p in kept.records.iterdir() if p.name.startswith(".")]
+
+
+def test_a_folder_that_cannot_be_written_is_refused():
+    # Root passes every permission check, but not this one.
+    with pytest.raises(Refusal, match="cannot be written"):
+        Store.make("/proc/s", foreign_plan())
+    with pytest.raises(Refusal, match="cannot be written"), store.refuse_unwritable(Path("/proc/x")):
+        store.replace(Path("/proc/x/page.html"), b"")
+
+
+def test_replacing_a_file_fails_whole(tmp_path, monkeypatch):
+    target = tmp_path / "page.html"
+    store.replace(target, b"old")
+    full_writes(monkeypatch)
+    with pytest.raises(OSError, match="No space"):
+        store.replace(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_only_one_harness_launches(tmp_path):
+    kept = Store.make(tmp_path / "s", foreign_plan())
+    with (
+        kept.locked(),
+        pytest.raises(Refusal, match="another prk-bench runs this sweep"),
+        Store(kept.folder).locked(),
+    ):
+        pass
+
+
+def test_a_record_that_contradicts_its_launch_is_moved_aside(tmp_path):
+    made = foreign_plan()
+    kept = Store.make(tmp_path / "s", made)
+    (one,) = campaign.launches(made, kept, campaign.pending(made, set()))
+    kept.path(one.name).write_text("{")
+    status, reason = campaign.run_one(kept, one)
+    assert (status, reason) == ("failed", "its record is truncated, or no JSON")
+    assert store.load(kept, made).counts() == {"failed": 1}
+    assert command.MARK in command.environment(one)
