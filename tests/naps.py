@@ -1,0 +1,34 @@
+"""A kernel that only sleeps, to show that chares which take turns are timed together."""
+
+import sys
+import time
+
+from prk import kernel, runtime, timing
+from prk.job import Job, Outcome
+
+NAP = 0.05
+
+
+def run(job, comm):
+    """Let every member nap once a repetition; the time must be that of all naps of a processing element."""
+    from prk.runtimes.charm4py.team import Timed
+
+    class Nap(Timed, kernel.Kernel):
+        def setup(self):
+            pass
+
+        def step(self):
+            time.sleep(NAP)
+
+    _, sample = timing.measure(lambda: Nap(job.problem, comm, job.options), comm, 2)
+    samples = comm.gather(sample)
+    if comm.rank == 0:
+        print("naps", max(s.repetition for s in samples) / NAP, flush=True)
+    return Outcome(0)
+
+
+if __name__ == "__main__":
+    problem = runtime.problem_class("nstream")()
+    options = {"pe": 2, "overdecomposition": 3}
+    job = Job("nstream", "charm4py", problem, options, program="tests.naps:run")
+    sys.exit(runtime.runtime("charm4py").launch(job).code)

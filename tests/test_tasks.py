@@ -1,0 +1,213 @@
+"""Charm4py and Dask: over-decomposition, bad input, dying processes, and nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.launch import BIN, ENVIRONMENT, ROOT, own_lines, run
+
+LONG = ("--n", 2000, "--iterations", 100_000, "--quiet")
+
+
+def processes(mark):
+    """Return pid and command line of the living processes that carry the mark in their environment."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"PRK_TEST_MARK={mark}".encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(what, seconds=30):
+    """Return what the function returns as soon as that is true, or what it returned last."""
+    end = time.monotonic() + seconds
+    while not (found := what()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture
+def mark(monkeypatch):
+    """Mark all processes that a test starts, and show that none is left after it."""
+    name = uuid.uuid4().hex
+    monkeypatch.setitem(ENVIRONMENT, "PRK_TEST_MARK", name)
+    yield name
+    wait_until(lambda: not processes(name), 10)
+    left = processes(name)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+def started(*words):
+    """Start `python -m ...` and return the process while it runs."""
+    return subprocess.Popen(
+        [sys.executable, "-m", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+    )
+
+
+def module(*words, **more):
+    return run(sys.executable, "-m", *words, **more)
+
+
+@pytest.mark.parametrize(("pe", "factor"), [(2, 2), (2, 4), (1, 4)])
+def test_whole_fields_equal_the_reference_on_more_chares(mark, pe, factor):
+    done = module("tests.cells", "charm4py", f"pe={pe}", f"overdecomposition={factor}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"on {pe * factor} members" in done.stdout
+
+
+def test_chares_that_take_turns_are_timed_together(mark):
+    done = module("tests.naps")
+    assert done.returncode == 0, done.stderr
+    assert 3 <= float(done.stdout.split()[-1]) < 4
+
+
+def test_record_tells_elements_from_chares(mark, tmp_path):
+    words = ("--runtime", "charm4py", "--pe", 2, "--overdecomposition", 4, "--json", tmp_path / "r.json")
+    assert module("prk.stencil", *words, "--n", 100, "--expect-ranks", 2).returncode == 0
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert record["layout"]["ranks"] == 2
+    assert len(record["placement"]) == 8
+    assert record["communication"]["pes"] == 2
+
+
+@pytest.mark.parametrize("python", [(), (sys.executable,)])
+def test_charmrun_starts_it_too(mark, python):
+    before = (BIN / "charmrun", "+p2", *python, "-m", "prk.transpose", "--runtime", "charm4py", "--order", 64)
+    done = run(*before)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Solution validates") == 1
+    for wrong, said in ((("--pe", 3), "--pe"), (("--tile", -1), "--tile"), (("--tule", 1), "--tule")):
+        done = run(*before, *wrong)
+        assert done.returncode == 2
+        assert [line.split(": ")[1] for line in own_lines(done)] == [said]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("charm4py", "--pe", 2, "--n", 12, "--overdecomposition", 16), "--overdecomposition: 16"),
+        (("charm4py", "--pe", 2, "--overdecomposition", 0), "--overdecomposition: 0"),
+        (("charm4py", "--pe", -1), "--pe: -1"),
+        (("dask", "--workers", -1), "--workers: -1"),
+        (("dask", "--scheduler", "tcp://127.0.0.1:9"), "--scheduler: 'tcp://127.0.0.1:9' does not answer"),
+        (("dask", "--scheduler", "nowhere:port"), "--scheduler: 'nowhere:port'"),
+        (("dask", "--workers", 2, "--n", 5), "--radius: 4"),
+    ],
+)
+def test_bad_input_is_one_line(mark, words, said):
+    done = module("prk.stencil", "--runtime", *words, seconds=30)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"prk.stencil: {said}" in done.stderr
+
+
+def test_charmrun_missing(mark, tmp_path):
+    (tmp_path / "charmrun").mkdir()
+    (tmp_path / "charmrun/__init__.py").touch()
+    path = f"{tmp_path}:{ROOT}"
+    done = module("prk.stencil", "--runtime", "charm4py", "--pe", 2, PYTHONPATH=path)
+    assert done.returncode == 2
+    assert "charmrun is missing" in done.stderr
+    assert module("prk.stencil", "--runtime", "charm4py", "--pe", 1, PYTHONPATH=path).returncode == 0
+
+
+@pytest.mark.parametrize("words", [("charm4py", "--pe", 2), ("dask", "--workers", 2)])
+def test_time_limit_ends_all_processes(mark, words):
+    done = module("prk.stencil", "--runtime", *words, *LONG, "--timeout", 6, seconds=30)
+    assert done.returncode == 1
+    assert "--timeout" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("charm4py", "--pe", 2), ("dask", "--workers", 2)])
+def test_killed_client_leaves_nothing_behind(mark, words):
+    client = started("prk.stencil", "--runtime", *words, *LONG)
+    assert wait_until(lambda: len(processes(mark)) > 3)
+    time.sleep(2)
+    client.kill()
+    client.communicate()
+
+
+@pytest.mark.parametrize(
+    "words", [("charm4py", "--pe", 2), ("dask", "--workers", 1), ("dask", "--workers", 2)]
+)
+def test_killed_worker_ends_the_run(mark, words):
+    client = started("prk.stencil", "--runtime", *words, *LONG)
+
+    def workers():
+        named = ("charm4py.element", "spawn_main")
+        found = processes(mark).items()
+        return [p for p, c in found if any(n in c for n in named) and "charmrun/charmrun" not in c]
+
+    assert wait_until(lambda: len(workers()) >= words[-1])
+    time.sleep(4)
+    os.kill(max(workers()), signal.SIGKILL)
+    _, errors = client.communicate(timeout=30)
+    assert client.returncode == 1
+    if words[0] == "dask":
+        assert errors.startswith("prk.stencil: --runtime: dask lost worker")
+        assert len(errors.splitlines()) == 1
+
+
+@pytest.fixture
+def cluster(mark, tmp_path):
+    """Return a function that starts a scheduler with one worker, and gives the scheduler's address."""
+    running = []
+
+    def start(path):
+        file = tmp_path / "scheduler.json"
+        local = ("--scheduler-file", file, "--host", "127.0.0.1", "--no-dashboard")
+        for words in (
+            ("scheduler", *local, "--port", "0"),
+            ("worker", *local, "--nthreads", "1", "--no-nanny"),
+        ):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *map(str, words)],
+                cwd=tmp_path,
+                env={**ENVIRONMENT, "PYTHONPATH": str(path)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            running.append(process)
+            assert wait_until(file.exists)
+        return json.loads(file.read_text())["address"]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_joins_a_running_cluster(cluster, tmp_path):
+    address = cluster(ROOT)
+    words = ("--runtime", "dask", "--scheduler", address, "--n", 100, "--json", tmp_path / "r.json")
+    done = module("prk.stencil", *words)
+    assert done.returncode == 0, done.stderr
+    assert "Solution validates" in done.stdout
+    made = json.loads((tmp_path / "r.json").read_text())["communication"]
+    assert (made["working_processes"], made["scheduling_processes"]) == (1, 2)
+
+
+def test_refuses_workers_of_another_version(cluster, tmp_path):
+    (tmp_path / "other/prk").mkdir(parents=True)
+    (tmp_path / "other/prk/__init__.py").write_text('__version__ = "0.0.0"\n')
+    done = module("prk.stencil", "--runtime", "dask", "--scheduler", cluster(tmp_path / "other"))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "has prk 0.0.0" in done.stderr
