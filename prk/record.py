@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import prk
-from prk import environment, runtime, timing
+from prk import environment, runtime
 from prk.job import Job
 from prk.problem import Check, Measured, Refusal
+
+if TYPE_CHECKING:
+    from prk import timing
 
 VERSION = 1
 SCHEMA = Path(__file__).with_name("record.schema.json")
@@ -28,7 +31,7 @@ class Report:
 
     job: Job
     members: list[dict[str, Any]]
-    samples: list[list[timing.Sample]]
+    samples: "list[list[timing.Sample]]"
     # The cases that each repeat measured.
     repeats: list[list[Measured]]
     versions: dict[str, Any] = field(default_factory=dict)
