@@ -5,6 +5,7 @@ The matrix comes from the registry, so a new kernel or runtime is tested as soon
 
 import dataclasses
 import functools
+import inspect
 import sys
 
 import numpy as np
@@ -25,6 +26,16 @@ PROBLEMS = {
     "synch_p2p": [{"m": 31, "n": 23}, {"m": 7, "n": 40}, {"m": 40, "n": 12, "group": 5}],
     "transpose": [{"order": 12, "tile": 32}, {"order": 60, "tile": 7}, {"order": 36, "tile": 0}],
     "nstream": [{"n": 1003}],
+    # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
+    "allreduce": [
+        {"min_bytes": n * size, "max_bytes": n * size, "dtype": d, "place": p, "collective": c}
+        for d, size in (("float32", 4), ("float64", 8))
+        for n, c in (
+            (7001, "allreduce"),
+            *((600, c) for c in ("reduce_scatter", "allgather", "broadcast", "alltoall")),
+        )
+        for p in ("out", "in")
+    ],
 }
 ITERATIONS = 3
 
@@ -51,10 +62,13 @@ def variants(name, kernel, given):
 
 
 @functools.cache
-def expected(kernel, problem):
+def expected(kernel, problem, size=1):
+    """Return the whole fields after a run; a field that each member has a row of depends on their number."""
     parameters = dataclasses.asdict(problem)
     repetitions = parameters.pop("iterations") + 1
-    return getattr(reference, kernel)(repetitions=repetitions, **parameters)
+    function = getattr(reference, kernel)
+    members = {"members": size} if "members" in inspect.signature(function).parameters else {}
+    return function(repetitions=repetitions, **parameters, **members)
 
 
 def compare(job, comm):
@@ -64,7 +78,7 @@ def compare(job, comm):
     kernel.repeat(job.problem.iterations)
     wrong = []
     for name, (where, value) in kernel.fields().items():
-        want = expected(job.kernel, job.problem)[name][where]
+        want = expected(job.kernel, job.problem, comm.size)[name][where]
         tolerance = 1e-4 if value.dtype == np.float32 else 1e-11
         if value.shape != want.shape:
             wrong.append(f"{name}{where} has shape {value.shape}")
@@ -77,7 +91,7 @@ def compare(job, comm):
     if comm.rank == 0:
         wrong = [w for member, _, _ in gathered for w in member]
         wrong += [f"check: {c}" for c in job.problem.check(p for _, p, _ in gathered) if not c.valid]
-        for name, whole in expected(job.kernel, job.problem).items():
+        for name, whole in expected(job.kernel, job.problem, comm.size).items():
             owners = np.zeros(whole.shape, int)
             for _, _, box in gathered:
                 owners[box[name]] += 1
@@ -104,8 +118,8 @@ def jobs(name, kernel, size, **given):
 def run(job, comm):
     """Compare every cell of the job's runtime; the exit code is 1 if any field differs anywhere."""
     wrong, ran = [], 0
-    count = runtime.runtime(job.runtime).count_option
-    given = {count: job.options[count]} if count else {}
+    # What the team was started with, such as its number of workers, holds for every kernel.
+    given = {o.name: job.options[o.name] for o in runtime.runtime(job.runtime).options.get("*", ())}
     for kernel in [k for k in runtime.kernels() if runtime.has(job.runtime, k)]:
         for case in jobs(job.runtime, kernel, comm.size, **given):
             wrong += compare(dataclasses.replace(case, program=job.program), comm)
@@ -126,4 +140,5 @@ def main(name, **options):
 if __name__ == "__main__":
     from tests import cells
 
-    sys.exit(cells.main(sys.argv[1], **{k: int(v) for k, v in (a.split("=") for a in sys.argv[2:])}))
+    chosen = (word.split("=") for word in sys.argv[2:])
+    sys.exit(cells.main(sys.argv[1], **{k: int(v) if v.isdigit() else v for k, v in chosen}))

@@ -54,3 +54,30 @@ def nstream(n, repetitions):
     for _ in range(repetitions):
         a += b + 3 * c
     return {"a": a}
+
+
+def allreduce(min_bytes, max_bytes, factor, dtype, place, collective, repetitions, members):
+    """Return what every member has after `repetitions` of one size, and what it saw after each of them."""
+    count = max_bytes // np.dtype(dtype).itemsize
+    cut = 1 if collective in ("allreduce", "broadcast") else members
+    length = count // cut
+    many_in = cut if collective in ("reduce_scatter", "alltoall") else 1
+    i, r = np.arange(many_in * length), np.arange(members)[:, None]
+    given = (i % 509 + i // 509 % 127 + (i + r) % 13).reshape(members, many_in, length).astype(float)
+    trace = []
+    for k in range(repetitions):
+        at = k * 7919 % length
+        given[:, :, at] += 1
+        made = {
+            "allreduce": lambda: np.broadcast_to(given.sum(0), given.shape),
+            "reduce_scatter": lambda: given.sum(0)[:, None],
+            "allgather": lambda: np.broadcast_to(given[:, 0], (members, members, length)),
+            "broadcast": lambda: np.broadcast_to(given[0], given.shape),
+            "alltoall": lambda: given.transpose(1, 0, 2),
+        }[collective]()
+        trace.append(made[:, k % made.shape[1], at])
+    return {
+        "members": np.full(members, members),
+        "trace": np.array(trace).T,
+        "output": made.reshape(members, -1),
+    }

@@ -1,0 +1,69 @@
+"""Collectives, serial: a team of one. Every other runtime changes only how the data travels."""
+
+import time
+
+import numpy as np
+
+from prk import kernel, memory
+from prk.allreduce.problem import Allreduce, positions
+from prk.problem import Field, rows_at_a_time
+
+
+class Kernel(kernel.Kernel[Allreduce]):
+    """This member's input and output, as blocks x elements, for one size."""
+
+    def setup(self) -> None:
+        p, rank, size = self.problem, self.comm.rank, self.comm.size
+        given, made = p.shape(size)
+        self.input = memory.empty(given, p.dtype)
+        flat = self.input.reshape(-1)
+        for chunk in rows_at_a_time(flat):
+            flat[chunk] = p.input(rank, size, chunk.start, chunk.stop)
+        # A collective in place finds its input, and leaves its output, in one array.
+        self.in_place = p.place == "in" or p.collective == "broadcast"
+        self.buffer = self.allocate((max(given[0], made[0]), made[1]) if self.in_place else made)
+        self.buffer[:] = -1
+        self.output = self.buffer[: made[0]]
+        # Where in the buffer the input lies.
+        first = rank if p.collective == "allgather" else 0
+        self.own = self.buffer[first : first + given[0]]
+        self.laps: list[float] = []
+        self.trace = np.empty(p.repetitions, p.dtype)
+        self.positions = positions(p.repetitions, made[1])
+
+    def allocate(self, shape: tuple[int, int]) -> np.ndarray:
+        """Return the buffer with the output, its pages not yet touched."""
+        return memory.empty(shape, self.problem.dtype)
+
+    @property
+    def source(self) -> np.ndarray:
+        """Return the input as the collective finds it."""
+        return self.own if self.in_place else self.input
+
+    def collective(self) -> None:
+        """Run the collective once."""
+        if not self.in_place:
+            self.output[:] = self.input
+
+    def repeat(self, count: int) -> None:
+        """Run the collective `count` times, each on another input; only the collective is timed."""
+        collective, clock = self.collective, time.perf_counter
+        done = len(self.laps)
+        for number in range(done, done + count):
+            place = self.positions[number]
+            self.input[:, place] += 1
+            if self.in_place:
+                self.own[:] = self.input
+            begin = clock()
+            collective()
+            self.laps.append(clock() - begin)
+            self.trace[number] = self.output[number % len(self.output), place]
+
+    def fields(self) -> dict[str, Field]:
+        rank = slice(self.comm.rank, self.comm.rank + 1)
+        output = self.output.reshape(1, -1)
+        return {
+            "members": ((rank,), np.array([self.comm.size])),
+            "trace": ((rank, slice(0, self.trace.size)), self.trace[None]),
+            "output": ((rank, slice(0, output.size)), output),
+        }
