@@ -170,15 +170,18 @@ def launch() -> dict[str, Any] | None:
     """Return what the harness, if it started this run, says of the launch, with the seconds since."""
     try:
         about = json.loads(os.environ["PRK_LAUNCH"])
-        return {**{k: v for k, v in about.items() if k != "started"}, "seconds": time.time() - about["started"]}
-    except (KeyError, ValueError, TypeError):
+        started = about.pop("started")
+        return {**about, "seconds": time.time() - started}
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
 
 
 def oversubscription(members: list[dict[str, Any]], computing: int) -> list[str]:
     """Return a warning if more threads compute than the members' hosts lend them cores."""
     cores = len({(m["host"], cpu) for m in members for cpu in m["cpus"]})
-    return [f"oversubscribed, timings mean nothing: {computing} on {cores} cores"] if computing > cores else []
+    if computing <= cores:
+        return []
+    return [f"oversubscribed, timings mean nothing: {computing} on {cores} cores"]
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:

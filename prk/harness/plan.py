@@ -1,10 +1,13 @@
 """From a sweep to its points and the order of their launches; nothing is started here."""
 
+import contextlib
 import itertools
 import random
 import string
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.abc import MetaPathFinder
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +16,7 @@ from prk.harness.sweep import LAYOUT, Block, Foreign, Sweep, known
 from prk.problem import Problem, Refusal, rate
 
 VERSION = 1
+COMMUNICATION = ("mpi4py.MPI", "shmem4py", "charm4py", "distributed")
 
 
 @dataclass(frozen=True)
@@ -328,7 +332,8 @@ def own_point(
     size = _workers(model, shape, options)
     job: Any = SimpleNamespace(kernel=kernel, runtime=model.name, problem=problem, options=options)
     problem.refuse(size)
-    model.refuse(job, size)
+    with contextlib.suppress(ImportError), _nothing_that_communicates():
+        model.refuse(job, size)
     label = record.variant(
         model, kernel, {k: v for k, v in options.items() if k not in ("threads", model.count_option)}
     )
@@ -336,6 +341,27 @@ def own_point(
     return _point(
         model.name, kernel, problem, _recorded(ranks, shape["nodes"], threads), options, label, block
     )
+
+
+@contextlib.contextmanager
+def _nothing_that_communicates() -> Iterator[None]:
+    """Keep communication libraries out while a runtime is asked what it refuses.
+
+    One may ask its library, which would initialise it here, where nothing has been launched; what
+    it refuses then shows when the point runs.
+    """
+
+    class Closed(MetaPathFinder):
+        def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+            if name in COMMUNICATION:
+                raise ImportError(name)
+
+    finder = Closed()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _workers(model: runtime.Runtime, shape: Mapping[str, int], options: dict[str, Any]) -> int:
