@@ -22,6 +22,7 @@ def run(job: Job, comm: Any) -> Outcome:
     how = runtime.runtime(job.runtime)
     members = comm.gather(_describe_member())
     refusal = comm.bcast(_refuse(job, how, members) if comm.rank == 0 else None)
+    refusal = refusal or how.probe(job, comm)
     if refusal:
         return Outcome(2, refusal if comm.rank == 0 else "")
     if comm.rank == 0 and not job.quiet:
@@ -89,7 +90,7 @@ def _refuse(job: Job, how: runtime.Runtime, members: list[dict[str, Any]]) -> st
             )
         job.problem.refuse(size)
         how.refuse(job, size)
-        need = job.problem.memory(size)
+        need = how.memory(job, size)
         for host in dict.fromkeys(m["host"] for m in members):
             there = [m for m in members if m["host"] == host]
             available = min(m["available"] for m in there)

@@ -56,6 +56,14 @@ class Runtime:
     def refuse(self, job: Job, size: int) -> None:
         """Raise Refusal if this runtime cannot run the job on `size` members; equal on all of them."""
 
+    def probe(self, job: Job, comm: Any) -> str:
+        """Return the line that refuses the job for a reason that only the whole team finds out; equal on all."""
+        return ""
+
+    def memory(self, job: Job, size: int) -> int:
+        """Return the largest number of bytes that one of `size` members allocates."""
+        return job.problem.memory(size)
+
     def threads(self, job: Job) -> int:
         """Return the threads that compute in each member."""
         return 1

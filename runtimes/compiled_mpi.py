@@ -26,6 +26,20 @@ class Calls(NamedTuple):
     status: int
 
 
+class Window(NamedTuple):
+    """Addresses of the one-sided functions, and the handles they need; passes into compiled code as it is."""
+
+    put: int
+    flush: int
+    sync: int
+    post: int
+    start: int
+    complete: int
+    wait: int
+    handle: Any
+    double: Any
+
+
 _library = ctypes.CDLL(MPI.__file__)
 _status = np.zeros(max(64, MPI._sizeof(MPI.Status)), np.uint8)
 
@@ -48,6 +62,12 @@ def calls(comm: MPI.Comm) -> Calls:
     )
 
 
+def window(win: MPI.Win) -> Window:
+    """Return what compiled code needs for one-sided accesses of doubles to the memory of `win`."""
+    names = ("Put", "Win_flush", "Win_sync", "Win_post", "Win_start", "Win_complete", "Win_wait")
+    return Window(*(address(f"MPI_{name}") for name in names), handle(win), handle(MPI.DOUBLE))
+
+
 def succeed(code: int) -> None:
     """Raise the MPI error that compiled code returned, if it is one."""
     if code:
@@ -66,3 +86,25 @@ def recv(mpi, where, count, source):
     return invoke(
         mpi.recv, (where, np.int32(count), mpi.double, np.int32(source), np.int32(0), mpi.comm, mpi.status)
     )
+
+
+@njit(nogil=True, cache=True)
+def put(window, where, count, to, displacement):
+    """Put `count` doubles from address `where` into the window of rank `to`; return MPI's error code."""
+    number, target = np.int32(count), np.int64(displacement)
+    return invoke(
+        window.put,
+        (where, number, window.double, np.int32(to), target, number, window.double, window.handle),
+    )
+
+
+@njit(nogil=True, cache=True)
+def flush(window, to):
+    """Complete this rank's accesses to the window of rank `to`, at both ends; return MPI's error code."""
+    return invoke(window.flush, (np.int32(to), window.handle))
+
+
+@njit(nogil=True, cache=True)
+def sync(window):
+    """Order this rank's loads and stores with those of others in the window; return MPI's error code."""
+    return invoke(window.sync, (window.handle,))

@@ -1,6 +1,6 @@
 """A team of threads in one process, which wait for each other by flags inside compiled code.
 
-Numba's own prange is not used: it does not say which thread touches what, and joins all threads after every loop.
+Numba's own prange is not used: it does not say which thread touches what, and joins all after every loop.
 """
 
 import ctypes
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 # Two cache lines a flag, because processors fetch them in pairs.
 STRIDE = 128
-# The flags: the team has failed, the regions that the first thread opened, and from DONE on one flag a thread.
+# The flags: the team has failed, how many regions the first thread opened, and from DONE on one a thread.
 FAILED, OPENED, DONE = 0, 1, 2
 EVERY = 1 << 62
-# A waiting thread looks so often before it gives its core away, and gives it away so often before it gives up:
-# several minutes, more where other threads use the core meanwhile.
+# A waiting thread looks so often before it gives its core away, and gives that away so often before it
+# gives up: several minutes, more where other threads use the core meanwhile.
 LOOKS, YIELDS = 1000, 1 << 30
 
 
@@ -43,6 +43,11 @@ class Shared(NamedTuple):
     yields: int
 
 
+def shared(flags: np.ndarray, size: int) -> Shared:
+    """Return what a team of `size` needs to know whose flags lie STRIDE apart from the start of `flags`."""
+    return Shared(flags.ctypes.data, size, compiled.address(ctypes.CDLL(None), "sched_yield"), YIELDS)
+
+
 @njit(nogil=True, cache=True)
 def publish(team, flag, value):
     """Raise a flag to `value`: what this thread wrote before is then seen by whoever waits for it."""
@@ -51,7 +56,7 @@ def publish(team, flag, value):
 
 @njit(nogil=True, cache=True)
 def wait(team, flag, value):
-    """Wait until a flag has reached `value`; return 0, or 1 if the team failed or that took too long."""
+    """Wait until a flag has reached `value`; return 0, or -1 if the team failed or that took too long."""
     for _ in range(LOOKS):
         if load_acquire(team.flags + STRIDE * flag) >= value:
             return 0
@@ -59,15 +64,15 @@ def wait(team, flag, value):
         if load_acquire(team.flags + STRIDE * flag) >= value:
             return 0
         if load_acquire(team.flags + STRIDE * FAILED):
-            return 1
+            return -1
         invoke(team.sched_yield, ())
     publish(team, FAILED, 1)
-    return 1
+    return -1
 
 
 @njit(nogil=True, cache=True)
 def wait_for_all(team, value):
-    """Wait until every thread has published `value` as done; return 0, or 1 as `wait` does."""
+    """Wait until every thread has published `value` as done; return 0, or -1 as `wait` does."""
     error = 0
     for thread in range(team.size):
         error |= wait(team, DONE + thread, value)
@@ -75,18 +80,20 @@ def wait_for_all(team, value):
 
 
 class Team:
-    """Threads that each run their part of some work; the caller is the first of them."""
+    """Threads that each run their part of some work; the caller is the first of them.
 
-    def __init__(self, size: int, cpus: list[int]):
-        self.size = size
+    `failed` is called by a thread that fails, where the others may wait for something else than its flags.
+    """
+
+    def __init__(self, size: int, cpus: list[int], failed: Callable[[BaseException], None] | None = None):
+        self.size, self.failed = size, failed
         # With fewer cpus than threads, where each one runs is better left to the system.
         self.cpus = cpus if size <= len(cpus) else []
         self.before = os.sched_getaffinity(0)
         words = STRIDE // 8
         room = np.zeros(words * (DONE + size + 1), np.int64)
         self.flags = room[-room.ctypes.data % STRIDE // 8 :]
-        sched_yield = compiled.address(ctypes.CDLL(None), "sched_yield")
-        self.shared = Shared(self.flags.ctypes.data, size, sched_yield, YIELDS)
+        self.shared = shared(self.flags, size)
         self.errors: list[BaseException] = []
         self.tasks: list[SimpleQueue] = [SimpleQueue() for _ in range(1, size)]
         self.ended: SimpleQueue = SimpleQueue()
@@ -103,7 +110,7 @@ class Team:
 
     @contextmanager
     def beside(self, work: Callable[..., int | None], *arguments: Any, opened: int = 0) -> Iterator[None]:
-        """Let all threads but the caller's run work(thread, *arguments) while the caller goes on by itself."""
+        """Let all threads but the caller's run work(thread, *arguments) while the caller goes on alone."""
         self.flags[:] = 0
         publish(self.shared, OPENED, opened)
         for task in self.tasks:
@@ -144,6 +151,8 @@ class Team:
     def _fail(self, error: BaseException) -> None:
         self.errors.append(error)
         publish(self.shared, FAILED, 1)
+        if self.failed:
+            self.failed(error)
 
     def _pin(self, thread: int) -> None:
         if self.cpus:
@@ -171,7 +180,7 @@ class Threads(Runtime):
     # The cpus that are this process's own.
     cpus: ClassVar[list[int]] = sorted(os.sched_getaffinity(0))
     count_option = "threads"
-    options = {"*": (Option("threads", None, "threads (default: one a cpu of the process)", examples=(1, 2, 3)),)}
+    options = {"*": (Option("threads", None, "threads (default: one a cpu)", examples=(1, 2, 3)),)}
 
     def threads(self, job: "Job") -> int:
         return count(job.options)
@@ -186,14 +195,14 @@ class Threads(Runtime):
 
     def warnings(self, job: "Job") -> list[str]:
         threads, cpus = self.threads(job), len(Threads.cpus)
-        return [f"{threads} threads share {cpus} cpus"] if threads > cpus else []
+        return [f"more threads ({threads}) than cpus of their own ({cpus})"] if threads > cpus else []
 
 
 def count(options: Mapping[str, Any]) -> int:
     """Return the threads that the options ask for."""
-    return len(Threads.cpus) if options["threads"] is None else options["threads"]
+    return max(1, len(Threads.cpus)) if options["threads"] is None else options["threads"]
 
 
-def team(options: Mapping[str, Any]) -> Team:
+def team(options: Mapping[str, Any], failed: Callable[[BaseException], None] | None = None) -> Team:
     """Start the team that the options ask for."""
-    return Team(count(options), Threads.cpus)
+    return Team(count(options), Threads.cpus, failed)

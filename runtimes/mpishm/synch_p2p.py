@@ -1,0 +1,138 @@
+"""Synch_p2p, MPI shared memory: a rank reads its left neighbour's last column where that one computed it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from prk.synch_p2p import loops, serial
+
+from .. import threads
+from ..compiled_mpi import Calls, Window, calls, recv, send, succeed, sync, window
+from ..group import Group
+from ..threads import DONE, publish, wait
+
+
+class Links(NamedTuple):
+    """What compiled code needs to know of this rank, its group and its neighbours."""
+
+    mpi: Calls
+    window: Window
+    flags: threads.Shared
+    by_flags: bool
+    rank: int
+    size: int
+    # The ranks of the group are `first` to `beyond` - 1.
+    first: int
+    beyond: int
+
+
+class Kernel(serial.Kernel):
+    """This rank's strip, in its part of the group's window."""
+
+    def setup(self) -> None:
+        self.group = group = Group(self.comm, self.options["group-size"])
+        super().setup()
+        self.done, self.buffer = 0, np.empty(self.problem.group)
+        self.links = Links(
+            calls(self.comm),
+            window(group.windows[0]),
+            group.flags(),
+            self.options["local-sync"] == "flags",
+            self.comm.rank,
+            self.comm.size,
+            group.first,
+            group.first + group.size,
+        )
+
+    def allocate(self, shape: tuple[int, int]) -> np.ndarray:
+        strips = self.group.share(shape)
+        rank = self.group.rank
+        # Where there is no such rank in the group, another strip stands for it, and is not read.
+        self.left, self.last = strips[max(rank - 1, 0)], strips[-1]
+        return strips[rank]
+
+    def repeat(self, count: int) -> None:
+        strips = self.A, self.left, self.last
+        code = pipeline(self.links, *strips, self.buffer, self.done, self.done + count)
+        threads.check(code < 0)
+        succeed(code)
+        self.done += count
+
+    def close(self) -> None:
+        self.group.close()
+
+
+@njit(nogil=True, cache=True)
+def pipeline(links, A, left, last, buffer, begin, end):
+    """Run repetitions `begin` to `end` - 1; return MPI's error code, or less than 0 after a vain wait."""
+    lines, group, code = len(A), len(buffer), 0
+    for k in range(begin, end):
+        for start in range(1, lines, group):
+            stop = min(start + group, lines)
+            code |= fetch(links, A, left, buffer, start, stop, k * lines + stop)
+            for j in range(start, stop):
+                loops.line(A, j, 1)
+            code |= hand_over(links, A, buffer, start, stop, k * lines + stop)
+        code |= corner(links, A, last, buffer, (k + 1) * lines)
+    return code
+
+
+@njit(nogil=True, cache=True)
+def tell(links, to, value):
+    """Tell a rank of the group that `value` lines are done."""
+    if links.by_flags:
+        publish(links.flags, DONE + links.rank - links.first, value)
+        return 0
+    return sync(links.window) | send(links.mpi, 0, 0, to)
+
+
+@njit(nogil=True, cache=True)
+def await_(links, source, value):
+    """Wait until a rank of the group has told that `value` lines are done."""
+    if links.by_flags:
+        return -wait(links.flags, DONE + source - links.first, value)
+    return recv(links.mpi, 0, 0, source) | sync(links.window)
+
+
+@njit(nogil=True, cache=True)
+def fetch(links, A, left, buffer, start, stop, value):
+    """Fill the ghost column of lines `start` to `stop` - 1."""
+    if links.rank == 0:
+        return 0
+    if links.rank > links.first:
+        code = await_(links, links.rank - 1, value)
+        for j in range(start, stop):
+            A[j, 0] = left[j, -1]
+        return code
+    code = recv(links.mpi, buffer.ctypes.data, stop - start, links.rank - 1)
+    for j in range(start, stop):
+        A[j, 0] = buffer[j - start]
+    return code
+
+
+@njit(nogil=True, cache=True)
+def hand_over(links, A, buffer, start, stop, value):
+    """Give the last column of lines `start` to `stop` - 1 to the right neighbour."""
+    if links.rank + 1 == links.size:
+        return 0
+    if links.rank + 1 < links.beyond:
+        return tell(links, links.rank + 1, value)
+    for j in range(start, stop):
+        buffer[j - start] = A[j, -1]
+    return send(links.mpi, buffer.ctypes.data, stop - start, links.rank + 1)
+
+
+@njit(nogil=True, cache=True)
+def corner(links, A, last, buffer, value):
+    """Carry -A(m-1, n-1) from the last rank to A(0, 0) on the first."""
+    code, end = 0, links.size - 1
+    together = links.first == 0 and links.beyond > end
+    if links.rank == end and end > 0:
+        buffer[0] = A[-1, -1]
+        code |= tell(links, 0, value) if together else send(links.mpi, buffer.ctypes.data, 1, 0)
+    if links.rank == 0:
+        if end > 0:
+            code |= await_(links, end, value) if together else recv(links.mpi, buffer.ctypes.data, 1, end)
+        A[0, 0] = -last[-1, -1] if together else -buffer[0]
+    return code
