@@ -30,12 +30,8 @@ class MPIRuntime(Runtime):
         comm = MPI.COMM_WORLD
         try:
             return job.run(comm)
-        except BaseException:
-            # A rank that only raised would leave the others waiting for ever.
-            traceback.print_exc()
-            sys.stderr.flush()
-            sys.stdout.flush()
-            MPI.COMM_WORLD.Abort(1)
+        except BaseException as error:
+            end(error)
             raise
 
     def describe(self) -> dict[str, Any]:
@@ -51,3 +47,13 @@ class MPIRuntime(Runtime):
             "mpi4py": mpi4py.__version__,
             "thread_level": names[MPI.Query_thread()],
         }
+
+
+def end(error: BaseException) -> None:
+    """End all ranks with this one's error; one that only raised would leave the others waiting for ever."""
+    from mpi4py import MPI
+
+    traceback.print_exception(error)
+    sys.stderr.flush()
+    sys.stdout.flush()
+    MPI.COMM_WORLD.Abort(1)

@@ -9,20 +9,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from prk import decomposition
-from prk.problem import Refusal
-from prk.runtime import Option, Runtime
 
 from . import compiled
 from .compiled import invoke, load_acquire, store_release
-
-if TYPE_CHECKING:
-    from prk.job import Job
+from .threaded import Threads, count
 
 # Two cache lines a flag, because processors fetch them in pairs.
 STRIDE = 128
@@ -163,44 +159,6 @@ def check(error: int | None) -> None:
     """Raise if compiled code returned an error."""
     if error:
         raise RuntimeError("a thread waited in vain for another one of its team")
-
-
-# The most threads that have something to do in each of `size` members; a band is no thinner than the radius.
-MOST: dict[str, Callable[[Any, int], int]] = {
-    "stencil": lambda problem, size: problem.n // decomposition.grid(size)[1] // problem.radius,
-    "synch_p2p": lambda problem, size: problem.m // size,
-    "transpose": lambda problem, size: problem.order // size,
-    "nstream": lambda problem, size: problem.n // size,
-}
-
-
-class Threads(Runtime):
-    """What the runtimes with a team of threads in each member share."""
-
-    # The cpus that are this process's own.
-    cpus: ClassVar[list[int]] = sorted(os.sched_getaffinity(0))
-    count_option = "threads"
-    options = {"*": (Option("threads", None, "threads (default: one a cpu)", examples=(1, 2, 3)),)}
-
-    def threads(self, job: "Job") -> int:
-        return count(job.options)
-
-    def refuse(self, job: "Job", size: int) -> None:
-        threads = self.threads(job)
-        if threads < 1:
-            raise Refusal("--threads", f"{threads} is too few", "use at least 1")
-        most = MOST[job.kernel](job.problem, size) if job.kernel in MOST else threads
-        if threads > most:
-            raise Refusal("--threads", f"{threads} is too many for this problem", f"use at most {most}")
-
-    def warnings(self, job: "Job") -> list[str]:
-        threads, cpus = self.threads(job), len(Threads.cpus)
-        return [f"more threads ({threads}) than cpus of their own ({cpus})"] if threads > cpus else []
-
-
-def count(options: Mapping[str, Any]) -> int:
-    """Return the threads that the options ask for."""
-    return max(1, len(Threads.cpus)) if options["threads"] is None else options["threads"]
 
 
 def team(options: Mapping[str, Any], failed: Callable[[BaseException], None] | None = None) -> Team:

@@ -1,14 +1,10 @@
 """Threads in one process: a team that shares the arrays, each thread in its own compiled code."""
 
-from typing import TYPE_CHECKING
-
+from prk.job import Job, Outcome
 from prk.kernel import Solo
 from prk.runtime import Option
 
-from ..threads import Threads
-
-if TYPE_CHECKING:
-    from prk.job import Job, Outcome
+from ..threaded import Threads
 
 
 class Runtime(Threads):
@@ -24,5 +20,5 @@ class Runtime(Threads):
         ),
     }  # fmt: skip
 
-    def launch(self, job: "Job") -> "Outcome":
+    def launch(self, job: Job) -> Outcome:
         return job.run(Solo())

@@ -1,6 +1,7 @@
 """Nstream, threads: every thread owns a part of the vectors, and nobody waits for anybody."""
 
 from numba import njit
+
 from prk.nstream import loops, serial
 
 from .. import threads
@@ -29,6 +30,7 @@ class Kernel(serial.Kernel):
 
     def close(self) -> None:
         self.team.close()
+        super().close()
 
 
 @njit(nogil=True, cache=True)

@@ -3,6 +3,7 @@
 import functools
 
 from numba import njit
+
 from prk.stencil import loops, serial
 
 from .. import threads
@@ -48,7 +49,7 @@ def make_band(pattern, radius, dtype):
     # Not cached: Numba never finds a function again that refers to another one by a closure.
     @njit(nogil=True)
     def band(thread, team, parts, inp, out, inner, own, first, last):
-        """Run repetitions `first` to `last` - 1 on rows parts[thread] to parts[thread + 1] - 1; return an error code.
+        """Run repetitions `first` to `last` - 1 on the rows of one thread; return an error code.
 
         In repetition k, a thread publishes 2k + 1 when it has read its neighbours' rows, which these may
         then increment, and 2k + 2 when it has incremented its own, which may then be read again.
@@ -61,11 +62,11 @@ def make_band(pattern, radius, dtype):
         i1 = max(bottom - r, i0) if thread < team.size - 1 else bottom
         for k in range(first, last):
             if wait(team, OPENED, k + 1) | wait(team, north, 2 * k) | wait(team, south, 2 * k):
-                return 1
+                return -1
             sweep(inp, out, r0, r1, inner[2], inner[3], i0, i1, own[2], own[3])
             publish(team, DONE + thread, 2 * k + 1)
             if wait(team, north, 2 * k + 1) | wait(team, south, 2 * k + 1):
-                return 1
+                return -1
             loops.increment(inp, top, i0, own[2], own[3])
             loops.increment(inp, i1, bottom, own[2], own[3])
             publish(team, DONE + thread, 2 * k + 2)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numba import njit
+
 from prk.synch_p2p import loops, serial
 
 from .. import threads
@@ -12,8 +13,11 @@ class Kernel(serial.Kernel):
     """This member's strip, its points in a narrower strip a thread."""
 
     def setup(self) -> None:
-        self.team = threads.team(self.options)
+        self.team = self.start_team()
         super().setup()
+
+    def start_team(self) -> threads.Team:
+        return threads.team(self.options)
 
     def allocate(self, shape: tuple[int, int]) -> np.ndarray:
         # With one line more in front: see `ending_at`.
@@ -35,13 +39,14 @@ class Kernel(serial.Kernel):
 
     def close(self) -> None:
         self.team.close()
+        super().close()
 
 
 @njit(nogil=True, cache=True)
 def ending_at(whole, stop):
     """Return the array seen so that its lines end before point `stop`, and how far that moves a point.
 
-    The core's loop runs to the end of a contiguous line, which it vectorises; a narrower view would be strided.
+    The core's loop runs to the end of a contiguous line; a narrower view would be strided, and slow.
     """
     lines, points = whole.shape
     seen = whole.reshape(-1)[stop : stop + (lines - 1) * points]
@@ -50,7 +55,7 @@ def ending_at(whole, stop):
 
 @njit(nogil=True, cache=True)
 def pipeline(thread, team, parts, whole, group, count):
-    """Run `count` repetitions on points parts[thread] to parts[thread + 1] - 1 of each line; return an error code.
+    """Run `count` repetitions on the points of one thread; return an error code.
 
     A thread publishes how many lines it has done since the start.
     """
@@ -61,13 +66,13 @@ def pipeline(thread, team, parts, whole, group, count):
         for first in range(1, lines, group):
             last = min(first + group, lines)
             if thread > 0 and wait(team, me - 1, k * lines + last):
-                return 1
+                return -1
             for j in range(first, last):
                 loops.line(A, j, start)
             publish(team, me, k * lines + last)
         if thread == 0:
             if wait(team, DONE + team.size - 1, (k + 1) * lines):
-                return 1
+                return -1
             whole[1, 0] = -whole[-1, -1]
     return 0
 
@@ -86,14 +91,15 @@ def wavefront(thread, team, parts, whole, group, count):
         for diagonal in range(high + wide - 1):
             lowest = max(0, diagonal - wide + 1)
             tiles = min(diagonal, high - 1) + 1 - lowest
-            for row in range(lowest + tiles * thread // team.size, lowest + tiles * (thread + 1) // team.size):
+            first, last = tiles * thread // team.size, tiles * (thread + 1) // team.size
+            for row in range(lowest + first, lowest + last):
                 j, i = 1 + group * row, group * (diagonal - row)
                 loops.block(A[:, i : min(i + group + 1, points)], j, min(j + group, lines))
             step += 1
             publish(team, DONE + thread, step)
             if wait_for_all(team, step):
-                return 1
-        # The last thread has both ends of the dependency: the only tile of the last and of the first diagonal.
+                return -1
+        # The last thread has both ends of the dependency: the only tile of the last and the first diagonal.
         if thread == team.size - 1:
             A[0, 0] = -A[-1, -1]
     return 0

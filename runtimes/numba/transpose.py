@@ -5,6 +5,7 @@ nobody waits for anybody.
 """
 
 from numba import njit
+
 from prk.transpose import loops, serial
 
 from .. import threads
@@ -32,6 +33,7 @@ class Kernel(serial.Kernel):
 
     def close(self) -> None:
         self.team.close()
+        super().close()
 
 
 @njit(nogil=True, cache=True)
