@@ -116,7 +116,7 @@ def _lines(axes: Any, panel: Panel) -> None:
             xs, ys = [x0, x1], [ys[0], ys[0]]
         look = {"color": "#222222", "linewidth": 1.1} if bound else {"color": "#999999", "linewidth": 0.9}
         dash = (0, (2, 1)) if bound else (0, (6, 3))
-        axes.plot(xs, ys, label=label, linestyle=dash, zorder=1, gid=label, **look)
+        axes.plot(xs, ys, label=label, linestyle=dash, zorder=1, **look)
 
 
 def _dodge(number: int, of: int) -> float:
@@ -151,7 +151,6 @@ def _series(axes: Any, one: Series, dodge: float, variant: int) -> None:
         markersize=style.RC["lines.markersize"] + (variant > 1) * 2.5,
         elinewidth=0.9,
         capsize=2,
-        gid=one.label,
         zorder=3,
     )
     flagged = [d for d in one.dots if d.flagged]
