@@ -125,7 +125,7 @@ def banner(job: Job, how: runtime.Runtime, size: int) -> str:
         lines.append(f"Number of threads = {how.threads(job)}")
     labels = {f.name: f.metadata["label"] for f in fields(job.problem)}
     lines += [f"{labels[name]} = {value}" for name, value in job.problem.parameters().items()]
-    lines += [f"Option {name} = {value}" for name, value in job.options.items()]
+    lines += [f"Option {name} = {value}" for name, value in job.options.items() if value is not None]
     if not job.problem.conforming:
         lines.append("Conforming = no")
     return "\n".join(lines)

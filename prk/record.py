@@ -73,9 +73,14 @@ def point_id(point: dict[str, Any]) -> str:
 
 
 def variant(how: runtime.Runtime, kernel: str, options: dict[str, Any]) -> str:
-    """Return the label of the options that differ from the runtime's defaults; empty for the standard run."""
+    """Return the label of the options that differ from the runtime's defaults; empty for the standard run.
+
+    How many workers compute is no variant: the layout says it.
+    """
     defaults = {o.name: o.default for o in how.options_of(kernel)}
-    return ",".join(f"{k}={v}" for k, v in sorted(options.items()) if v != defaults.get(k))
+    return ",".join(
+        f"{k}={v}" for k, v in sorted(options.items()) if v != defaults.get(k) and k != how.count_option
+    )
 
 
 def refuse(path: str) -> None:

@@ -22,6 +22,8 @@ class Runtime(Threads, MPIRuntime):
     options = {**Threads.options, "transpose": MPI1.options["transpose"]}
 
     def refuse(self, job: Job, size: int) -> None:
+        if job.options["threads"] is not None:
+            super().refuse(job, size)
         from mpi4py import MPI
 
         if job.kernel == "synch_p2p" and MPI.Query_thread() < MPI.THREAD_MULTIPLE:
@@ -31,8 +33,6 @@ class Runtime(Threads, MPIRuntime):
                 f"this MPI gives the thread level {level}, and mpithreads needs multiple for synch_p2p",
                 "use an MPI that is built with it, or --runtime mpi1",
             )
-        if job.options["threads"] is not None:
-            super().refuse(job, size)
 
     def probe(self, job: Job, comm: Any) -> str:
         """Divide the cpus that ranks of a node have in common, then refuse what does not suit a rank."""
