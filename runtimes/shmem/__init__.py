@@ -1,0 +1,78 @@
+"""OpenSHMEM: puts into symmetric memory and flags, over MPI's windows or on a real OpenSHMEM."""
+
+import importlib
+import importlib.util
+import os
+import sys
+
+from prk import environment
+from prk.job import Job, Outcome
+from prk.problem import Refusal
+from prk.runtime import Option
+
+from ..mpi import MPIRuntime
+
+# The variable of the OpenSHMEM standard that sets the symmetric heap.
+HEAP = "SHMEM_SYMMETRIC_SIZE"
+REAL = "shmem4py"
+
+
+class Runtime(MPIRuntime):
+    name = "shmem"
+    title = "OpenSHMEM: one-sided puts and flags"
+    options = {
+        "*": (
+            Option("shmem-backend", "rma", "what carries the puts, MPI windows or OpenSHMEM", ("rma", REAL)),
+        ),
+        "synch_p2p": (
+            Option(
+                "handshake", "off", "whether a flag is taken back before it is raised again", ("off", "on")
+            ),
+        ),
+    }
+
+    def refuse(self, job: Job, size: int) -> None:
+        # One process can hold one of the two libraries, so a running team is on one backend.
+        if (job.options["shmem-backend"] == REAL) != (f"{REAL}.shmem" in sys.modules):
+            raise Refusal(
+                "--shmem-backend", "this team was started on the other backend", "start another team"
+            )
+        given = os.environ.get(HEAP)
+        need = self.need(job, size)
+        if given and in_bytes(given) < need:
+            raise Refusal(
+                HEAP,
+                f"{given} is too small a symmetric heap: {need} bytes a PE are needed",
+                f"set it to {need}",
+            )
+
+    def need(self, job: Job, size: int) -> int:
+        """Return the bytes of symmetric memory that the kernel allocates on each PE."""
+        module = importlib.import_module(f"{__name__}.{job.kernel}")
+        return module.symmetric_memory(job.problem, size)
+
+    def launch(self, job: Job) -> Outcome:
+        if job.options["shmem-backend"] == "rma":
+            return super().launch(job)
+        if importlib.util.find_spec(REAL) is None:
+            raise Refusal("--shmem-backend", f"{REAL} is not installed", f"OSHCC=oshcc pip install {REAL}")
+        launched = environment.launched()
+        if not launched:
+            raise Refusal(
+                "--shmem-backend",
+                f"{REAL} runs under OpenSHMEM's launcher only",
+                f"start it with: oshrun -n 2 python -m prk.{job.kernel} --runtime shmem --shmem-backend {REAL}",
+            )
+        from . import openshmem
+
+        return openshmem.launch(job, self.need(job, launched[1]))
+
+
+def in_bytes(size: str) -> int:
+    """Return what a size such as 512M or 2G means, as OpenSHMEM reads it."""
+    factors = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    number, unit = (size[:-1], size[-1].upper()) if size[-1:].upper() in factors else (size, "")
+    try:
+        return int(float(number) * factors.get(unit, 1))
+    except ValueError:
+        raise Refusal(HEAP, f"{size!r} is no size", "use bytes, or a number with K, M, G or T") from None

@@ -1,0 +1,86 @@
+"""OpenSHMEM's small operations inside compiled code, the same for both backends.
+
+An object in symmetric memory is named by its address on this PE, as in OpenSHMEM; over MPI the
+distance from the heap's base is the displacement in the other PE's window.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ..compiled import invoke, load_acquire
+
+EQ, GE = 0, 1
+# A waiting PE looks so often before it drives the library and gives its core away.
+LOOKS = 1000
+LIMIT = 1 << 33
+
+
+class Calls(NamedTuple):
+    """Addresses of functions and the handles they need; passes into compiled code as it is."""
+
+    over_mpi: int
+    put: int
+    order: int
+    set: int
+    progress: int
+    sched_yield: int
+    base: int
+    window: Any
+    double: Any
+    word: Any
+    replace: Any
+    # OpenSHMEM's own constant for "is equal".
+    equal: Any
+
+
+@njit(nogil=True, cache=True)
+def put(sh, target, source, count, pe):
+    """Copy `count` doubles at address `source` to the symmetric `target` on `pe`; return an error code."""
+    if sh.over_mpi:
+        n = np.int32(count)
+        return invoke(sh.put, (source, n, sh.double, np.int32(pe), target - sh.base, n, sh.double, sh.window))
+    invoke(sh.put, (target, source, 8 * count, np.int32(pe)))
+    return np.int32(0)
+
+
+@njit(nogil=True, cache=True)
+def fence(sh, pe):
+    """Let what was put to `pe` arrive before what follows; return an error code."""
+    if sh.over_mpi:
+        return invoke(sh.order, (np.int32(pe), sh.window))
+    # The function takes no argument, and in C one too many is left alone.
+    invoke(sh.order, (np.int32(pe),))
+    return np.int32(0)
+
+
+@njit(nogil=True, cache=True)
+def atomic_set(sh, flag, word, pe):
+    """Set the symmetric int64 `flag` on `pe` to word[0], at once and visibly; return an error code."""
+    if sh.over_mpi:
+        one, to = np.int32(1), np.int32(pe)
+        code = invoke(
+            sh.set,
+            (word.ctypes.data, one, sh.word, to, flag - sh.base, one, sh.word, sh.replace, sh.window),
+        )
+        return code | invoke(sh.order, (to, sh.window))
+    invoke(sh.set, (flag, word[0], np.int32(pe)))
+    return np.int32(0)
+
+
+@njit(nogil=True, cache=True)
+def wait_until(sh, flag, compare, value):
+    """Wait until this PE's `flag` is `value` (EQ), or at least that (GE); return an error code, -1 if never."""
+    for look in range(LIMIT):
+        found = load_acquire(flag)
+        if found == value or (compare == GE and found > value):
+            return np.int32(0)
+        if look % LOOKS == LOOKS - 1:
+            if sh.over_mpi:
+                # Where the network leaves the work to the target, it needs to be inside of MPI for it.
+                invoke(sh.progress, (sh.window,))
+            else:
+                invoke(sh.progress, (flag, sh.equal, value))
+            invoke(sh.sched_yield, (np.int32(0),))
+    return np.int32(-1)
