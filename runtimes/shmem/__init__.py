@@ -61,7 +61,7 @@ class Runtime(MPIRuntime):
             raise Refusal(
                 "--shmem-backend",
                 f"{REAL} runs under OpenSHMEM's launcher only",
-                f"start it with: oshrun -n 2 python -m prk.{job.kernel} --runtime shmem --shmem-backend {REAL}",
+                f"use: oshrun -n 2 python -m prk.{job.kernel} --runtime shmem --shmem-backend {REAL}",
             )
         from . import openshmem
 

@@ -71,7 +71,7 @@ def atomic_set(sh, flag, word, pe):
 
 @njit(nogil=True, cache=True)
 def wait_until(sh, flag, compare, value):
-    """Wait until this PE's `flag` is `value` (EQ), or at least that (GE); return an error code, -1 if never."""
+    """Wait until this PE's `flag` is `value` (EQ), or at least that (GE); return 0, or -1 if never."""
     for look in range(LIMIT):
         found = load_acquire(flag)
         if found == value or (compare == GE and found > value):

@@ -1,7 +1,8 @@
 """Synch_p2p, OpenSHMEM: put a value and raise a flag a line, with or without handshake.
 
-Without: each line has a place of its own, and its flag's sense alternates from repetition to repetition; the corner
-dependency keeps a PE from being two repetitions ahead. With: one place and one flag, taken back before they are used again.
+Without: each line has a place of its own, and its flag's sense alternates from repetition to repetition;
+the corner dependency keeps a PE from being two repetitions ahead. With: one place and one flag, which the
+receiver gives back before they are used again.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Transpose, OpenSHMEM: put each block into the other PE's landing buffer of its phase, and count it there."""
+"""Transpose, OpenSHMEM: put a block into the other PE's landing buffer of its phase, and count it."""
 
 import numpy as np
 
