@@ -136,7 +136,7 @@ def _finish(report: Report) -> int:
     failed = [c for c in report.checks if not c.valid]
     if not report.job.quiet:
         for line in (
-            *tables.text(report.table, report.job.problem.columns),
+            *tables.text(report.table, report.job.problem.headings),
             *(f"{name} = {value}" for name, value in report.summary.items() if not isinstance(value, list)),
         ):
             print(line)

@@ -81,7 +81,7 @@ class Problem:
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
     # The table's columns: their names in the record, with heading and format as printed.
-    columns: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    headings: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     iterations: int = parameter(
         10, "timed repetitions; one more runs first, untimed", label="Number of iterations"

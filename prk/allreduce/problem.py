@@ -39,7 +39,7 @@ class Allreduce(Problem):
 
     title: ClassVar[str] = "collectives over message sizes"
     unit: ClassVar[str] = "MB/s"
-    columns: ClassVar[Mapping[str, tuple[str, str]]] = {
+    headings: ClassVar[Mapping[str, tuple[str, str]]] = {
         "bytes": ("size (B)", "d"),
         "count": ("count", "d"),
         "type": ("type", ""),

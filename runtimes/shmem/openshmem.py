@@ -91,11 +91,6 @@ class Team:
         return pickle.loads(here.tobytes())
 
 
-NAMES = (
-    "my_pe", "n_pes", "put", "get", "atomic_inc", "atomic_fetch_add", "fence", "quiet", "barrier_all",
-)  # fmt: skip
-
-
 class Symmetric:
     """shmem4py as the kernels use it, and its functions for compiled code."""
 
@@ -103,8 +98,6 @@ class Symmetric:
         from shmem4py import api
 
         self.shmem = shmem
-        for name in NAMES:
-            setattr(self, name, getattr(shmem, name))
         self.arrays: list[np.ndarray] = []
         library = ctypes.CDLL(api.__file__)
         nothing = np.int64(0)
@@ -122,6 +115,10 @@ class Symmetric:
             replace=nothing,
             equal=np.int32(shmem.CMP.EQ),
         )
+
+    def __getattr__(self, name: str) -> Any:
+        """Return shmem4py's own function: put, get, atomic_inc, fence, quiet, barrier_all, ..."""
+        return getattr(self.shmem, name)
 
     def zeros(self, shape: Any, dtype: Any = float) -> np.ndarray:
         """Return a symmetric array of zeros. Collective; MemoryError if the heap is full."""

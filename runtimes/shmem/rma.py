@@ -15,10 +15,10 @@ from .layer import rounded
 class OneSided:
     """A symmetric heap of `heap` bytes on every rank of `comm`. Creating and closing it is collective."""
 
-    def __init__(self, comm: MPI.Comm, heap: int):
+    def __init__(self, comm: MPI.Intracomm, heap: int):
         self.comm, self.used = comm, 0
         self.window = MPI.Win.Allocate(max(heap, 64), 1, MPI.INFO_NULL, comm)
-        self.memory = np.frombuffer(self.window.tomemory(), np.uint8)
+        self.memory = np.asarray(self.window.tomemory()).view(np.uint8)
         self.memory[:] = 0
         self.window.Lock_all(MPI.MODE_NOCHECK)
         self.calls = compiled.Calls(
