@@ -23,6 +23,8 @@ demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
 	mpirun -n 2 python -m prk.synch_p2p --m 2000 --n 2000
 	mpirun -n 2 python -m prk.transpose --order 2000
+	rm -rf demo
+	python bench.py run jobs/sweeps/laptop.toml --out demo --report
 
 test: $(VENV)/develop .venv-mpich/smoke
 	python -m pytest
@@ -35,7 +37,7 @@ check: $(VENV)/develop
 	shellcheck .ci/run tests/slurm/cluster
 
 bench: $(VENV)/develop
-	python benchmarks/ratios.py
+	python benchmarks/ratios.py --runtime all
 
 clean:
 	rm -rf $(VENV) .venv-mpich build dist *.egg-info demo
@@ -52,6 +54,8 @@ $(VENV)/demo: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/develop: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e '.[$(EXTRAS),test,check]'
+	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
+	! command -v oshcc >/dev/null || OSHCC=oshcc $(PIP) -e '.[shmem]'
 	@touch $(VENV)/demo $@
 
 # The other MPI, in an environment of its own.
