@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prk.problem import Problem
-
 
 @dataclass(frozen=True)
 class Job:
@@ -14,7 +12,8 @@ class Job:
 
     kernel: str
     runtime: str
-    problem: Problem
+    # The Problem of that kernel, whose parameters are its own.
+    problem: Any
     options: Mapping[str, Any]
     repeat: int = 1
     expect_ranks: int | None = None
