@@ -19,6 +19,8 @@ SPREAD = 2.0
 # A run is noisy if more than this part of its sizes is.
 NOISY = 0.25
 FEWEST = 3
+# Sizes up to so many times the smallest give the latency, down to such a part of the largest the bandwidth.
+WIDTH = 64
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,18 @@ def refused(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def line(rows: Sequence[Mapping[str, Any]]) -> Fit:
-    """Return the line of least relative squares through the medians, its latency not negative."""
-    sizes = np.array([row["bytes"] for row in rows], float)
-    seconds = np.array([row["p50"] for row in rows]) / 1e6
-    scaled = np.stack([1 / seconds, sizes / seconds], axis=1)
-    ones = np.ones(len(rows))
-    latency, slope = np.linalg.lstsq(scaled, ones, rcond=None)[0]
-    if latency < 0:
-        latency, slope = 0.0, float(np.linalg.lstsq(scaled[:, 1:], ones, rcond=None)[0][0])
-    deviation = np.abs((latency + sizes * slope) / seconds - 1).max()
-    return Fit(float(latency), float(1 / slope) if slope > 0 else float("inf"), float(deviation))
+    """Return the line through both ends of the table: latency of small messages, bandwidth of large ones.
+
+    One fit over all sizes would follow neither: between the ends the protocols and the caches change.
+    """
+    ordered = sorted(rows, key=lambda row: row["bytes"])
+    sizes = np.array([row["bytes"] for row in ordered], float)
+    seconds = np.array([row["p50"] for row in ordered]) / 1e6
+    large = sizes >= sizes[-1] / WIDTH
+    bandwidth = float(np.median(sizes[large] / seconds[large]))
+    small = sizes <= sizes[0] * WIDTH
+    latency = max(0.0, float(np.median(seconds[small] - sizes[small] / bandwidth)))
+    return Fit(latency, bandwidth, float(np.abs((latency + sizes / bandwidth) / seconds - 1).max()))
 
 
 def crossover(a: Fit, b: Fit) -> float | None:
@@ -78,7 +82,7 @@ def described(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "fit": str(found),
         "latency (us)": found.latency * 1e6,
-        "bandwidth (GB/s)": found.bandwidth / 1e9 if np.isfinite(found.bandwidth) else None,
+        "bandwidth (GB/s)": found.bandwidth / 1e9,
         "deviation": found.deviation,
     }
 

@@ -27,7 +27,7 @@ PLACE, STRIDE, RANK = 509, 127, 13
 LARGEST = PLACE + STRIDE + RANK
 # The largest integer up to which a type holds all integers.
 EXACT = {"float32": 2**24, "float64": 2**53}
-# Messages up to so many bytes are timed so many times as often.
+# Messages up to so many bytes are sent so often in one repetition.
 SMALL, OFTEN = 1 << 16, 50
 # Positions of successive repetitions lie so far apart.
 STEP = 7919
@@ -80,11 +80,15 @@ class Allreduce(Problem):
         """Return one problem a size; a collective with blocks takes whole ones, at least one element each."""
         each = self.itemsize * (1 if self.collective in WHOLE else size)
         fitting = dict.fromkeys(max(1, b // each) * each for b in self.sizes)
-        return [replace(self, min_bytes=b, max_bytes=b, iterations=self.times(b)) for b in fitting]
+        return [replace(self, min_bytes=b, max_bytes=b) for b in fitting]
 
-    def times(self, size: int) -> int:
-        """Return how often a message of `size` bytes is timed: small ones cost little and scatter most."""
-        return self.iterations * (OFTEN if size <= SMALL and self.min_bytes < self.max_bytes else 1)
+    @property
+    def burst(self) -> int:
+        """Return how often a case's one size is sent in a repetition, for its mean: small ones take no time.
+
+        In place, a result is the next input, so that sums would grow beyond what the type holds.
+        """
+        return OFTEN if self.max_bytes <= SMALL and self.place == "out" else 1
 
     def busbw_factor(self, size: int) -> float:
         """Return busbw / algbw on `size` ranks."""
@@ -106,7 +110,7 @@ class Allreduce(Problem):
                 f"{self.max_bytes} is less than --min-bytes {self.min_bytes}",
                 f"use at least {self.min_bytes}",
             )
-        reached = size * (LARGEST + self.times(self.min_bytes) + 1)
+        reached = size * (LARGEST + self.repetitions)
         if reached > EXACT[self.dtype]:
             works = "--dtype float64" if self.dtype == "float32" else "fewer iterations"
             raise Refusal(

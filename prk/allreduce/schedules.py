@@ -76,6 +76,5 @@ def ring(rank: int, size: int, count: int) -> list[tuple[slice, slice]]:
 
 
 def segments(part: slice, length: int) -> list[slice]:
-    """Return the part cut into segments of at most `length` elements; one empty one of an empty part."""
-    starts = range(part.start, max(part.stop, part.start + 1), length)
-    return [slice(start, min(start + length, part.stop)) for start in starts]
+    """Return the part cut into segments of at most `length` elements; none of an empty part."""
+    return [slice(i, min(i + length, part.stop)) for i in range(part.start, part.stop, length)]
