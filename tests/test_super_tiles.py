@@ -72,7 +72,7 @@ def test_what_a_rank_reads_is_in_its_group_and_held_by_a_partner(layout):
             r: [cells(p, layout) for _, p in layout.incoming(r)] for r in range(first, first + layout.group)
         }
         held = {r: cells(layout.tiles[r], layout).union(*filled[r]) for r in filled}
-        around = decomposition.frame(tile, layout.depth, layout.corners).values()
+        around = decomposition.sides(tile, layout.depth, layout.corners).values()
         read = set().union(*(cells(box, layout) for box in around))
         reachable = held[rank].union(*(held[p] for p in layout.partners(rank)))
         assert read <= reachable
@@ -92,7 +92,7 @@ def test_what_the_sweep_increments_on_its_way_is_read_by_nobody_else(layout):
         kept = cells(layout.unread(rank), layout)
         assert kept <= cells(layout.tiles[rank], layout)
         for other in layout.partners(rank):
-            for box in decomposition.frame(layout.tiles[other], layout.depth, layout.corners).values():
+            for box in decomposition.sides(layout.tiles[other], layout.depth, layout.corners).values():
                 assert not kept & cells(box, layout)
 
 

@@ -50,7 +50,7 @@ class Runtime(MPIRuntime):
                     f"use {largest} or a divisor of it, or fill the nodes one after the other",
                 )
             refuse_group(job, comm.size, asked or largest)
-            group.try_share(comm, job.problem.memory(comm.size))
+            group.try_share(comm, shared_bytes(job, comm.size, asked or largest))
         except Refusal as refusal:
             return str(refusal)
         return ""
@@ -69,3 +69,14 @@ def refuse_group(job: Job, size: int, group: int) -> None:
                     f"{group} cuts {problem.n} points into {cut} tiles, narrower than the radius",
                     f"use --n {cut * problem.radius} or more, or another group size",
                 )
+
+
+def shared_bytes(job: Job, size: int, group: int) -> int:
+    """Return the bytes of shared windows for each rank."""
+    problem = job.problem
+    if job.kernel == "synch_p2p":
+        return 8 * problem.n
+    if job.kernel == "transpose":
+        width = problem.order // size
+        return 8 * width * (problem.order + (2 * group * width if size > group else 0))
+    return problem.memory(size)
