@@ -37,10 +37,6 @@ class Threads(Runtime):
         if threads > most:
             raise Refusal("--threads", f"{threads} is too many for this problem", f"use at most {most}")
 
-    def warnings(self, job: Job) -> list[str]:
-        threads, cpus = self.threads(job), len(Threads.cpus)
-        return [f"more threads ({threads}) than cpus of their own ({cpus})"] if threads > cpus else []
-
 
 def count(options: Mapping[str, Any]) -> int:
     """Return the threads that the options ask for."""

@@ -108,6 +108,7 @@ class Team:
     def beside(self, work: Callable[..., int | None], *arguments: Any, opened: int = 0) -> Iterator[None]:
         """Let all threads but the caller's run work(thread, *arguments) while the caller goes on alone."""
         self.flags[:] = 0
+        self.errors.clear()
         publish(self.shared, OPENED, opened)
         for task in self.tasks:
             task.put((work, arguments))
