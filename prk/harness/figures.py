@@ -19,7 +19,7 @@ except ImportError:
 
 WIDTH, HEIGHT = 5.6, 3.5
 # Inches that a line of the legend, and of the notes, adds below the axes.
-LEGEND_LINE, NOTE_LINE = 0.2, 0.155
+LEGEND_LINE, NOTE_LINE = 0.17, 0.155
 NOTE_WIDTH, MOST_NOTES = 96, 6
 
 

@@ -114,9 +114,9 @@ def _overview_cell(row: Row | None, best: float) -> dict[str, Any]:
     if row is None:
         return {"text": "", "note": "", "share": 0, "best": False}
     if row.summary is None:
-        return {"text": row.state, "note": f"on {row.point.cores}", "share": 0, "best": False}
+        return {"text": row.state, "note": f"on {_count(row.point.cores, 'core')}", "share": 0, "best": False}
     median = row.summary.median
-    note = f"{row.point.variant} on {row.point.cores}" if row.point.variant else f"on {row.point.cores}"
+    note = f"{row.point.variant} on {_count(row.point.cores, 'core')}".strip()
     if row.fraction is not None:
         note += f", {row.fraction:.0%} of bound"
     return {

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import NormalDist, median
 
 CONFIDENCE = 0.95
+# Samples, or pairs of them, up to which distributions are counted out.
+EXACT = 2500
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,24 @@ def harmonic_mean(rates: Sequence[float]) -> float:
     return len(rates) / math.fsum(1 / r for r in rates)
 
 
+@functools.cache
 def median_ranks(samples: int, confidence: float = CONFIDENCE) -> tuple[int, float]:
     """Return (k, confidence) so that the k-th smallest and k-th largest sample enclose the median.
 
     The narrowest interval with at least the confidence asked for, from exact binomial ranks (Conover,
     Practical Nonparametric Statistics, 3.2); with too few samples the widest there is, k = 1.
     """
-    below = 0.0
-    best = 1, 1 - 2 * 0.5**samples
+    if samples > EXACT:
+        z = NormalDist().inv_cdf((1 + confidence) / 2)
+        return math.floor(samples / 2 - z * math.sqrt(samples) / 2), confidence
+    # Integers throughout: the powers of a half leave the range of a float.
+    below, total = 0, 2**samples
+    best = 1, 1 - 2 / total
     for k in range(1, samples // 2 + 1):
-        below += math.comb(samples, k - 1) * 0.5**samples
-        if 1 - 2 * below < confidence:
+        below += math.comb(samples, k - 1)
+        if 1 - 2 * below / total < confidence:
             break
-        best = k, 1 - 2 * below
+        best = k, 1 - 2 * below / total
     return best
 
 
@@ -108,10 +115,6 @@ def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
         return 1.0
     z = (extreme - n * m / 2 - 0.5) / math.sqrt(spread)
     return min(1.0, 2 * NormalDist().cdf(-z))
-
-
-# Pairs up to which the distribution of U is counted out.
-EXACT = 2500
 
 
 @functools.cache

@@ -223,7 +223,7 @@ def test_dry_run_shows_every_command_and_starts_nothing(tmp_path):
         (["run", "nothing.toml"], "nothing.toml: there is no such sweep file"),
         (["run"], "--kernel: neither a sweep file nor a kernel is named"),
         (["run", "laptop", "--n", "3"], "--n=3: a sweep file states its points itself"),
-        (["run", "laptop", "--preset", "slow"], "laptop.toml: presets: there is no 'slow'; use one of quick"),
+        (["run", "laptop", "--preset", "slow"], "presets: there is no 'slow'; use one of steady"),
         (["run", "--kernel", "stencil", "--ranks", "x"], "--ranks: 'x' is of the wrong type"),
         (["run", "--kernel", "stencil", "--repeat", "0"], "--repeat: 0 is too small"),
         (["run", "--kernel", "stencil", "--runtime", "mpi1", "--nodes", "4", "--n", "999"], "up to 4 nodes"),

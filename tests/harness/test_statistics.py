@@ -36,6 +36,12 @@ def test_the_interval_is_the_narrowest_that_holds(samples):
     assert 1 - 2 * stats.binom.cdf(k, samples, 0.5) < 0.95
 
 
+def test_thousands_of_samples_have_an_interval_too():
+    for samples in (1100, 2500, 2501, 100_000):
+        k, _ = statistics.median_ranks(samples)
+        assert 1 - 2 * stats.binom.cdf(k - 1, samples, 0.5) == pytest.approx(0.95, abs=0.005)
+
+
 def test_five_samples_give_the_range_and_own_up_to_it():
     interval = statistics.median_interval([3.0, 1.0, 2.0, 5.0, 4.0])
     assert (interval.low, interval.high, interval.confidence) == (1.0, 5.0, 0.9375)
