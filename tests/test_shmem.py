@@ -62,6 +62,9 @@ def test_heap_that_is_too_small_says_how_much_is_needed_and_what_sets_it():
         assert done.returncode == 2, done.stderr
         assert "SHMEM_SYMMETRIC_SIZE" in own_lines(done)[0]
         assert "2000128 bytes" in own_lines(done)[0]
+    done = oshrun(2, "-m", "prk.stencil", *REAL, SHMEM_SYMMETRIC_SIZE="1000G", seconds=60)
+    assert done.returncode == 2
+    assert "use more nodes" in own_lines(done)[0]
     done = mpirun(2, "-m", "prk.transpose", "--runtime", "shmem", SHMEM_SYMMETRIC_SIZE="plenty")
     assert done.returncode == 2
     assert "SHMEM_SYMMETRIC_SIZE" in own_lines(done)[0]

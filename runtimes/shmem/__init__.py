@@ -65,7 +65,17 @@ class Runtime(MPIRuntime):
             )
         from . import openshmem
 
-        return openshmem.launch(job, self.need(job, launched[1]))
+        given = os.environ.get(HEAP)
+        heap = in_bytes(given) if given else self.need(job, launched[1])
+        # The library fills the node's memory with a heap that it cannot hold, so it must not be asked to.
+        here = heap * int(os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", "1"))
+        if here > environment.available_memory():
+            raise Refusal(
+                HEAP,
+                f"the symmetric heaps of this node's PEs take {here} bytes, more than it has",
+                "use more nodes",
+            )
+        return openshmem.launch(job, heap)
 
 
 def in_bytes(size: str) -> int:

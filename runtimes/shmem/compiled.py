@@ -31,8 +31,13 @@ class Calls(NamedTuple):
     double: Any
     word: Any
     replace: Any
-    # OpenSHMEM's own constant for "is equal".
+    # What drives the library besides: OpenSHMEM's constant for "is equal"; MPI's communicator, wildcards
+    # and room for a flag and a status.
     equal: Any
+    comm: Any
+    any_source: int
+    any_tag: int
+    scratch: int
 
 
 @njit(nogil=True, cache=True)
@@ -79,7 +84,8 @@ def wait_until(sh, flag, compare, value):
         if look % LOOKS == LOOKS - 1:
             if sh.over_mpi:
                 # Where the network leaves the work to the target, it needs to be inside of MPI for it.
-                invoke(sh.progress, (sh.window,))
+                source, tag = np.int32(sh.any_source), np.int32(sh.any_tag)
+                invoke(sh.progress, (source, tag, sh.comm, sh.scratch, sh.scratch + 8))
             else:
                 invoke(sh.progress, (flag, sh.equal, value))
             invoke(sh.sched_yield, (np.int32(0),))

@@ -19,11 +19,12 @@ SLACK = 64 << 20
 
 
 def launch(job: Job, heap: int) -> Outcome:
-    """Run the job on all PEs, with a symmetric heap of at least `heap` bytes."""
+    """Run the job on all PEs, with `heap` bytes of symmetric memory for the kernel."""
     # Open MPI's memory hooks are called after they were unloaded when it finalises, and end in a crash.
     os.environ.setdefault("OMPI_MCA_opal_common_ucx_opal_mem_hooks", "0")
-    # Open MPI 4 reads the older name of the standard's variable.
-    os.environ.setdefault("SHMEM_SYMMETRIC_HEAP_SIZE", os.environ.setdefault(HEAP, str(heap + SLACK)))
+    # Open MPI 4 reads the older name of the standard's variable, and whole bytes only.
+    for name in (HEAP, "SHMEM_SYMMETRIC_HEAP_SIZE"):
+        os.environ[name] = str(heap + SLACK)
     import shmem4py
 
     shmem4py.rc.initialize = False
@@ -106,7 +107,10 @@ class Symmetric:
             put=address(library, "shmem_putmem"),
             order=address(library, "shmem_fence"),
             set=address(library, "shmem_long_atomic_set"),
-            progress=address(library, "shmem_long_test"),
+            # Open MPI's shmem_long_test looks, but does not drive a network that needs driving.
+            progress=address(
+                library, "opal_progress" if hasattr(library, "opal_progress") else "shmem_long_test"
+            ),
             sched_yield=address(ctypes.CDLL(None), "sched_yield"),
             base=0,
             window=nothing,
@@ -114,6 +118,10 @@ class Symmetric:
             word=nothing,
             replace=nothing,
             equal=np.int32(shmem.CMP.EQ),
+            comm=nothing,
+            any_source=0,
+            any_tag=0,
+            scratch=0,
         )
 
     def __getattr__(self, name: str) -> Any:

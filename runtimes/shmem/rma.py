@@ -21,12 +21,13 @@ class OneSided:
         self.memory = np.asarray(self.window.tomemory()).view(np.uint8)
         self.memory[:] = 0
         self.window.Lock_all(MPI.MODE_NOCHECK)
+        self.scratch = np.zeros(64, np.int64)
         self.calls = compiled.Calls(
             over_mpi=1,
             put=compiled_mpi.address("MPI_Put"),
             order=compiled_mpi.address("MPI_Win_flush"),
             set=compiled_mpi.address("MPI_Accumulate"),
-            progress=compiled_mpi.address("MPI_Win_sync"),
+            progress=compiled_mpi.address("MPI_Iprobe"),
             sched_yield=address(ctypes.CDLL(None), "sched_yield"),
             base=self.memory.ctypes.data,
             window=compiled_mpi.handle(self.window),
@@ -34,6 +35,10 @@ class OneSided:
             word=compiled_mpi.handle(MPI.INT64_T),
             replace=compiled_mpi.handle(MPI.REPLACE),
             equal=np.int32(0),
+            comm=compiled_mpi.handle(comm),
+            any_source=MPI.ANY_SOURCE,
+            any_tag=MPI.ANY_TAG,
+            scratch=self.scratch.ctypes.data,
         )
 
     def my_pe(self) -> int:
