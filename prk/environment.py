@@ -22,6 +22,8 @@ LAUNCHERS = (
 RECORDED = re.compile(
     r"^(OMPI_MCA|PMIX_MCA|PRTE_MCA|MPICH|MPIR_CVAR|I_MPI|UCX|FI|PSM2?|OMP|KMP|GOMP|NUMBA|SHMEM|SLURM|PRK|DASK|OMPI_COMM)_"
 )
+# What a record states in a place of its own, or not at all: a path tells of a person, not of a run.
+ELSEWHERE = ("PRK_LAUNCH", "OMPI_MCA_initial_wdir")
 SECRET = re.compile(r"TOKEN|JWT|KEY|SECRET|PASS|AUTH|CRED|COOKIE", re.IGNORECASE)
 
 
@@ -122,6 +124,6 @@ def capture() -> dict[str, Any]:
         "variables": {
             k: v
             for k, v in sorted(os.environ.items())
-            if RECORDED.match(k) and not SECRET.search(k) and k != "PRK_LAUNCH"
+            if RECORDED.match(k) and not SECRET.search(k) and k not in ELSEWHERE
         },
     }

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,10 +35,7 @@ def launches(
     plan: Plan, kept: Store, chosen: Sequence[tuple[int, Point, int]], launcher: str = ""
 ) -> list[Launch]:
     """Return the chosen launches, ready to start."""
-    return [
-        command.launch(plan, i, p, r, str(kept.path(f"{p.id}-{r:03d}").absolute()), launcher)
-        for i, p, r in chosen
-    ]
+    return [command.launch(plan, i, p, r, str(kept.path(f"{p.id}-{r:03d}")), launcher) for i, p, r in chosen]
 
 
 def run(kept: Store, todo: Sequence[Launch], watcher: Watcher) -> None:
@@ -93,7 +91,7 @@ def _settle(path: Path, one: Launch, found: verdict.Verdict, seconds: float) -> 
 
 def _own_record(one: Launch, found: verdict.Verdict, seconds: float) -> dict[str, Any]:
     about = {**one.about, "seconds": seconds}
-    return verdict.record_of(one.point, found, about, one.command, machine())
+    return verdict.record_of(one.point, found, about, shlex.split(about["command"]), machine())
 
 
 def machine() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command line of the harness: `prk-bench`, or bench.py from a checkout."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -221,7 +222,7 @@ def _launch(
     ready = campaign.launches(found, kept, todo, arguments.launcher)
     if arguments.dry_run:
         for one in ready:
-            print(one.about["command"])
+            print(shlex.join(one.command))
         return 0
     if not ready:
         print("nothing is missing")

@@ -55,7 +55,8 @@ def launch(plan: Plan, number: int, point: Point, repeat: int, record: str, laun
         "seed": plan.seed,
         "order": number,
         "repeat": repeat,
-        "command": shlex.join(command),
+        # A record is published; which Python it was is in its versions, not in a path of one machine.
+        "command": shlex.join("python" if word == sys.executable else word for word in command),
     }
     return Launch(point, repeat, tuple(command), plan.timeout, about)
 

@@ -3,7 +3,7 @@
 import math
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -89,7 +89,7 @@ def record_of(
     point: Point,
     verdict: Verdict,
     about: Mapping[str, Any],
-    argv: tuple[str, ...],
+    argv: Sequence[str],
     environment: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the record that the harness writes in the program's place."""
