@@ -23,8 +23,8 @@ def launch(job: Job, heap: int) -> Outcome:
     # Open MPI's memory hooks are called after they were unloaded when it finalises, and end in a crash.
     os.environ.setdefault("OMPI_MCA_opal_common_ucx_opal_mem_hooks", "0")
     # Open MPI 4 reads the older name of the standard's variable, and whole bytes only.
-    for name in (HEAP, "SHMEM_SYMMETRIC_HEAP_SIZE"):
-        os.environ[name] = str(heap + SLACK)
+    os.environ["SHMEM_SYMMETRIC_HEAP_SIZE"] = str(heap + SLACK)
+    os.environ.setdefault(HEAP, str(heap + SLACK))
     import shmem4py
 
     shmem4py.rc.initialize = False
