@@ -13,7 +13,10 @@ from mpi4py import MPI
 from numba import njit
 
 from . import compiled
-from .compiled import invoke
+from .compiled import invoke, load_acquire
+
+# A waiting rank looks so often before it gives up: for several minutes at least.
+LOOKS = 1 << 30
 
 
 class Calls(NamedTuple):
@@ -27,21 +30,29 @@ class Calls(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Addresses of the one-sided functions, and the handles they need; passes into compiled code as it is."""
+    """Addresses of the one-sided functions, and what they need; passes into compiled code as it is."""
 
     put: int
+    accumulate: int
     flush: int
     sync: int
     post: int
     start: int
     complete: int
     wait: int
+    iprobe: int
+    sched_yield: int
     handle: Any
+    comm: Any
     double: Any
+    int64: Any
+    replace: Any
+    anything: tuple[int, int]
+    scratch: int
 
 
 _library = ctypes.CDLL(MPI.__file__)
-_status = np.zeros(max(64, MPI._sizeof(MPI.Status)), np.uint8)
+_status = np.zeros(64 + MPI._sizeof(MPI.Status), np.uint8)
 
 
 def address(name: str) -> int:
@@ -62,10 +73,21 @@ def calls(comm: MPI.Comm) -> Calls:
     )
 
 
-def window(win: MPI.Win) -> Window:
-    """Return what compiled code needs for one-sided accesses of doubles to the memory of `win`."""
-    names = ("Put", "Win_flush", "Win_sync", "Win_post", "Win_start", "Win_complete", "Win_wait")
-    return Window(*(address(f"MPI_{name}") for name in names), handle(win), handle(MPI.DOUBLE))
+def window(win: MPI.Win, comm: MPI.Comm) -> Window:
+    """Return what compiled code needs for one-sided accesses to the memory of `win`, a window of `comm`."""
+    names = (
+        "Put",
+        "Accumulate",
+        *(f"Win_{n}" for n in ["flush", "sync", "post", "start", "complete", "wait"]),
+        "Iprobe",
+    )
+    return Window(
+        *(address(f"MPI_{name}") for name in names),
+        compiled.address(ctypes.CDLL(None), "sched_yield"),
+        *map(handle, (win, comm, MPI.DOUBLE, MPI.INT64_T, MPI.REPLACE)),
+        (MPI.ANY_SOURCE, MPI.ANY_TAG),
+        _status.ctypes.data,
+    )
 
 
 def succeed(code: int) -> None:
@@ -99,6 +121,16 @@ def put(window, where, count, to, displacement):
 
 
 @njit(nogil=True, cache=True)
+def put_flag(window, where, to, displacement):
+    """Put the int64 at address `where` into the window of rank `to` atomically; return MPI's error code."""
+    one, kind, target = np.int32(1), window.int64, np.int64(displacement)
+    return invoke(
+        window.accumulate,
+        (where, one, kind, np.int32(to), target, one, kind, window.replace, window.handle),
+    )
+
+
+@njit(nogil=True, cache=True)
 def flush(window, to):
     """Complete this rank's accesses to the window of rank `to`, at both ends; return MPI's error code."""
     return invoke(window.flush, (np.int32(to), window.handle))
@@ -108,3 +140,49 @@ def flush(window, to):
 def sync(window):
     """Order this rank's loads and stores with those of others in the window; return MPI's error code."""
     return invoke(window.sync, (window.handle,))
+
+
+@njit(nogil=True, cache=True)
+def post(window, group):
+    """Let the ranks of `group` access this rank's window; return MPI's error code."""
+    return invoke(window.post, (group, np.int32(0), window.handle))
+
+
+@njit(nogil=True, cache=True)
+def start(window, group):
+    """Begin to access the windows of the ranks of `group`; return MPI's error code."""
+    return invoke(window.start, (group, np.int32(0), window.handle))
+
+
+@njit(nogil=True, cache=True)
+def complete(window):
+    """End what `start` began; return MPI's error code."""
+    return invoke(window.complete, (window.handle,))
+
+
+@njit(nogil=True, cache=True)
+def wait(window):
+    """Wait until those whom `post` let in have completed; return MPI's error code."""
+    return invoke(window.wait, (window.handle,))
+
+
+@njit(nogil=True, cache=True)
+def await_flag(window, where, value):
+    """Wait until the int64 at address `where` of this rank's window has reached `value`.
+
+    Return MPI's error code, or less than 0 if that took several minutes. A library may need this rank's
+    help to carry out what others do to its window, so the wait also calls into it.
+    """
+    code, (source, tag) = 0, window.anything
+    for look in range(LOOKS):
+        code |= sync(window)
+        if load_acquire(where) >= value:
+            return code
+        if look % 16 == 15:
+            scratch = window.scratch
+            code |= invoke(
+                window.iprobe, (np.int32(source), np.int32(tag), window.comm, scratch, scratch + 64)
+            )
+        if look > 1000:
+            invoke(window.sched_yield, ())
+    return -1

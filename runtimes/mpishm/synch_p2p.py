@@ -41,7 +41,7 @@ class Kernel(serial.Kernel):
         self.done, self.buffer = 0, np.empty(self.problem.group)
         self.links = Links(
             calls(self.comm),
-            window(group.windows[0]),
+            window(group.windows[0], group.comm),
             group.flags(),
             self.options["local-sync"] == "flags",
             self.comm.rank,
