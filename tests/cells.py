@@ -27,6 +27,7 @@ PROBLEMS = {
     "transpose": [{"order": 12, "tile": 32}, {"order": 60, "tile": 7}, {"order": 36, "tile": 0}],
     "nstream": [{"n": 1003}],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
+    "ddp": [{"batch": 48, "learning_rate": 0.2}],
     "allreduce": [
         {"min_bytes": n * size, "max_bytes": n * size, "dtype": d, "place": p, "collective": c}
         for d, size in (("float32", 4), ("float64", 8))

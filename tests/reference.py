@@ -81,3 +81,38 @@ def allreduce(min_bytes, max_bytes, factor, dtype, place, collective, repetition
         "trace": np.array(trace).T,
         "output": made.reshape(members, -1),
     }
+
+
+def ddp(batch, seed, learning_rate, repetitions, members, **others):
+    """Return weights and losses of the digits' two layers, differentiated by hand in double precision."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))[:1437]
+    images, labels = images[order] / 16, labels[order]
+    draw = np.random.default_rng(seed)
+    a, b = (draw.standard_normal(s) * np.sqrt(2 / s[1]) for s in ((128, 64), (10, 128)))
+    w = [a, np.zeros(128), b, np.zeros(10)]
+    speed = [np.zeros_like(v) for v in w]
+    losses = np.zeros((members, repetitions))
+    order = np.random.default_rng((seed, 0)).permutation(1437)
+    for step in range(repetitions):
+        chosen = order[step * batch : (step + 1) * batch]
+        x, y = images[chosen], np.eye(10)[labels[chosen]]
+        hidden = np.maximum(x @ w[0].T + w[1], 0)
+        z = hidden @ w[2].T + w[3]
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        losses[:, step] = -np.log((p * y).sum(1)).reshape(members, -1).mean(1)
+        dz = (p - y) / batch
+        dh = dz @ w[2] * (hidden > 0)
+        part = (step + 1) / repetitions
+        rate = learning_rate * min(10 * part, (1 - part) / 0.9 + 1e-3)
+        for v, s, g in zip(w, speed, (dh.T @ x, dh.sum(0), dz.T @ hidden, dz.sum(0)), strict=True):
+            s *= 0.9
+            s += g
+            v -= rate * s
+    return {
+        "weights": np.concatenate([v.ravel() for v in w]),
+        "loss": losses,
+        "error": np.zeros((members, 4)),
+    }

@@ -18,6 +18,7 @@ SMALL = {
     "synch_p2p": ["--m", 60, "--n", 50],
     "transpose": ["--order", 60],
     "nstream": ["--n", 1000],
+    "allreduce": ["--max-bytes", 4096],
 }
 
 

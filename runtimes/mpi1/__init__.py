@@ -20,6 +20,10 @@ class Runtime(MPIRuntime):
                 ("library", "ring", "recursive-doubling", "rabenseifner"),
             ),
         ),
+        "ddp": (
+            Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),
+            Option("overlap", "yes", "reduce during the backward pass or after it", ("yes", "no")),
+        ),
     }
 
     def refuse(self, job: Job, size: int) -> None:

@@ -10,7 +10,7 @@ MATRIX = [
     for name in runtime.runtimes()
     if "mpirun" in runtime.runtime(name).launcher
     for kernel in runtime.kernels()
-    if runtime.has(name, kernel)
+    if runtime.has(name, kernel) and not runtime.missing(name, kernel)
 ]
 
 

@@ -1,0 +1,193 @@
+"""Data-parallel training: what is trained, on which global batch, and how right training is recognised."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean, pstdev
+from typing import Any, ClassVar
+
+import numpy as np
+
+from prk import decomposition
+from prk.ddp import data
+from prk.problem import Check, Field, Measured, Problem, Refusal, parameter
+
+WORKLOADS = ("digits", "fashion-mnist", "synthetic")
+# Training and test samples, the quality target, and the optimizer's step of each.
+SAMPLES = {"digits": data.DIGITS, "fashion-mnist": 60000}
+TARGETS = {"digits": 0.95, "fashion-mnist": 0.92}
+# Relative error of a gradient in single precision, whose sums are ordered differently on other ranks.
+TOLERANCE = 1e-4
+# Steps of the loss curve that a single process repeats.
+REPLAYED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ddp(Problem):
+    """Workload, batch and length of a training run."""
+
+    title: ClassVar[str] = "data-parallel training"
+    unit: ClassVar[str] = "samples/s"
+    requires: ClassVar[tuple[str, ...]] = ("torch", "sklearn")
+    install: ClassVar[str] = (
+        "pip install 'prk[ml]' --extra-index-url https://download.pytorch.org/whl/cpu (its CPU build)"
+    )
+    headings: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "seed": ("seed", "d"),
+        "throughput": ("samples/s", ".1f"),
+        "step": ("step (ms)", ".3f"),
+        "compute": ("compute (ms)", ".3f"),
+        "exposed": ("exposed (ms)", ".3f"),
+        "hidden": ("hidden (ms)", ".3f"),
+        "efficiency": ("efficiency", ".3f"),
+        "reduced": ("reduced (B/step)", "d"),
+        "predicted": ("predicted share", ".3f"),
+        "loss": ("last loss", ".5f"),
+        "quality": ("top-1", ".4f"),
+        "epochs": ("epochs to target", "d"),
+        "seconds": ("time to target (s)", ".3f"),
+    }
+
+    iterations: int = parameter(
+        219, "timed steps; one more runs first, untimed", label="Number of iterations"
+    )
+    batch: int = parameter(64, "global batch, divided over the ranks", label="Global batch")
+    workload: str = parameter("digits", "what is trained", WORKLOADS, label="Workload")
+    epochs: int = parameter(0, "whole epochs instead of --iterations steps", label="Epochs")
+    seed: int = parameter(1, "of weights and order; repeats count it up", label="Seed")
+    learning_rate: float = parameter(0.05, "peak of the learning rate", label="Learning rate")
+    weights: int = parameter(6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)")
+    layers: int = parameter(4, "layers of the synthetic model", label="Layers (synthetic)")
+    torch_threads: int = parameter(1, "threads that compute in a rank", label="Threads of torch")
+    data: str = parameter("", "folder with the files of Fashion-MNIST", label="Data folder")
+
+    @property
+    def epoch(self) -> int:
+        """Return the steps of an epoch; the synthetic workload's is the whole run."""
+        return SAMPLES.get(self.workload, self.repetitions * self.batch) // self.batch
+
+    @property
+    def width(self) -> int:
+        """Return the width of the synthetic model's square layers."""
+        return math.isqrt(self.weights // self.layers)
+
+    @property
+    def work(self) -> int:
+        return self.batch
+
+    def cases(self, size: int, number: int) -> Sequence[Problem]:
+        """Return the run of repeat `number`: a seed of its own, its steps counted out."""
+        steps = self.epochs * self.epoch - 1 if self.epochs else self.iterations
+        return [replace(self, seed=self.seed + number, iterations=steps, epochs=0)]
+
+    def memory(self, size: int) -> int:
+        # Weights, gradients, momentum and three copies for the check; data and activations; torch itself.
+        weights = {"digits": 10_000, "fashion-mnist": 200_000}.get(self.workload, self.weights)
+        samples = {"digits": 1 << 20, "fashion-mnist": 220 << 20}.get(
+            self.workload, 4 * self.batch * self.width
+        )
+        return 6 * 4 * weights + samples + self.batch * (1 << 16) + (256 << 20)
+
+    def refuse(self, size: int) -> None:
+        super().refuse(size)
+        least = (("--batch", self.batch), ("--layers", self.layers), ("--torch-threads", self.torch_threads))
+        for option, value in least:
+            if value < 1:
+                raise Refusal(option, f"{value} is too small", "use at least 1")
+        if self.batch % size:
+            below, above = self.batch // size * size, (self.batch // size + 1) * size
+            works = f"{below} or {above}" if below else f"{above}"
+            raise Refusal("--batch", f"{self.batch} does not divide over {size} ranks", f"use {works}")
+        if self.epochs < 0 or (self.epochs and self.workload == "synthetic"):
+            raise Refusal("--epochs", f"{self.epochs} epochs of {self.workload}", "use --iterations")
+        if self.epoch < 1:
+            most = SAMPLES[self.workload]
+            raise Refusal("--batch", f"{self.batch} is more than {self.workload} has", f"use at most {most}")
+        if self.epochs * self.epoch == 1:
+            raise Refusal("--epochs", "one step would run, untimed", "use more epochs or a smaller --batch")
+        if self.weights < self.layers:
+            raise Refusal("--weights", f"{self.weights} are too few for {self.layers} layers", "use more")
+        if self.learning_rate <= 0:
+            raise Refusal("--learning-rate", f"{self.learning_rate:g} is not positive", "use 0.05")
+        if self.workload == "fashion-mnist":
+            data.check(self.data)
+
+    def share(self, step: int, rank: int, size: int) -> np.ndarray:
+        """Return the indices of the rank's part of a step's global batch, the same batch for every size."""
+        epoch, place = divmod(step, self.epoch)
+        samples = SAMPLES.get(self.workload, self.epoch * self.batch)
+        order = np.random.default_rng((self.seed, epoch)).permutation(samples)
+        start, stop = decomposition.block(self.batch, size, rank)
+        return order[place * self.batch + start : place * self.batch + stop]
+
+    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
+        losses = parts["loss"][1][0]
+        broken = np.flatnonzero(~np.isfinite(losses))
+        return (float(broken[0]) if broken.size else -1.0, *map(float, parts["error"][1][0]))
+
+    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
+        all_of_them = np.array(list(partials))
+        broken = all_of_them[all_of_them[:, 0] >= 0, 0]
+        if broken.size:
+            return [Check(f"loss at step {int(broken.min())}", math.nan, TOLERANCE)]
+        worst = all_of_them[:, 1:].max(axis=0)
+        names = (
+            "relative error of the first step's gradient",
+            "relative error of the last step's gradient",
+            "relative difference of the ranks' weights",
+            f"relative error of the loss in the first {REPLAYED} steps",
+        )
+        return [Check(name, float(e), TOLERANCE) for name, e in zip(names, worst, strict=True)]
+
+    def table(self, repeats: Sequence[Sequence[Measured]], size: int) -> list[dict[str, Any]]:
+        return [self._row(cases[0], size) for cases in repeats]
+
+    def _row(self, case: Measured, size: int) -> dict[str, Any]:
+        """Return the row of one run; times are those of the slowest rank."""
+        found = case.findings
+        compute, alone = (max(f[k] for f in found) for k in ("compute", "alone"))
+        with_it = max(f["step"] for f in found)
+        exposed = min(alone, max(0.0, with_it - compute)) if size > 1 else 0.0
+        right = np.sum([f["right"] for f in found], axis=0).tolist()
+        quality = [r / found[0]["tested"] for r in right]
+        target = TARGETS.get(self.workload)
+        reached = next((e for e, q in enumerate(quality, 1) if target and q >= target), None)
+        ended = np.max([f["ended"] for f in found], axis=0).tolist()
+        loss = float(np.mean([f["last"] for f in found]))
+        return {
+            "seed": case.problem.parameters()["seed"],
+            "throughput": self.batch / case.seconds if case.valid else None,
+            "step": case.seconds * 1e3,
+            "compute": compute * 1e3,
+            "exposed": exposed * 1e3,
+            "hidden": (alone - exposed) * 1e3 if size > 1 else 0.0,
+            "efficiency": compute / with_it if case.valid else None,
+            "reduced": found[0]["reduced"],
+            "predicted": alone / with_it,
+            "loss": loss if math.isfinite(loss) else None,
+            "quality": quality[-1] if quality else None,
+            "epochs": reached,
+            "seconds": ended[reached - 1] if reached else None,
+        }
+
+    def summary(self, repeats: Sequence[Sequence[Measured]], size: int) -> dict[str, Any]:
+        rows = self.table(repeats, size)
+        first = repeats[0][0]
+        curve = np.mean([f["losses"] for f in first.findings], axis=0)
+        found: dict[str, Any] = {
+            "efficiency's base": "the same steps without communication",
+            "loss curve": [float(v) if math.isfinite(v) else None for v in curve],
+            "quality by epoch": [
+                float(r) / first.findings[0]["tested"]
+                for r in np.sum([f["right"] for f in first.findings], axis=0)
+            ],
+        }
+        if self.workload in TARGETS:
+            epochs = [row["epochs"] for row in rows]
+            found["quality target"] = TARGETS[self.workload]
+            found["runs that reached it"] = sum(e is not None for e in epochs)
+            if len(rows) >= 3 and None not in epochs:
+                seconds = sorted(row["seconds"] for row in rows)
+                found["time to target without fastest and slowest (s)"] = mean(seconds[1:-1])
+                found["variation of epochs to target"] = pstdev(epochs) / mean(epochs)
+        return found

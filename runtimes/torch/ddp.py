@@ -1,0 +1,31 @@
+"""Data-parallel training by DistributedDataParallel over gloo."""
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from prk.ddp import serial
+
+from . import team
+
+
+class Kernel(serial.Kernel):
+    """This rank's replica, wrapped: gradients are averaged in buckets during the backward pass."""
+
+    def connect(self) -> None:
+        team.join(self.comm)
+        self.wrapped = DistributedDataParallel(
+            self.model, bucket_cap_mb=self.options["bucket-mb"], gradient_as_bucket_view=True
+        )
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.wrapped(inputs)
+
+    def train(self, inputs, labels, backward):
+        # The wrapper decides in the forward pass whether the backward pass will communicate.
+        self.wrapped.require_backward_grad_sync = backward != self.backward_alone
+        return super().train(inputs, labels, backward)
+
+    def average_only(self) -> None:
+        for weight in self.weights:
+            dist.all_reduce(weight.grad)

@@ -1,0 +1,43 @@
+"""The process group of gloo: from a team that already talks, or from torchrun's variables."""
+
+import socket
+from datetime import timedelta
+from typing import Any
+
+import torch.distributed as dist
+
+# Seconds after which a rank that hears nothing gives up.
+PATIENCE = timedelta(seconds=300)
+
+
+def join(comm: Any) -> None:
+    """Make the process group of the team `comm`, once a process; the first rank holds the store."""
+    if dist.is_initialized():
+        return
+    store = None
+    if comm.rank == 0:
+        store = dist.TCPStore(socket.gethostname(), 0, comm.size, True, PATIENCE, wait_for_workers=False)
+    host, port = comm.bcast((socket.gethostname(), store.port) if store else None)
+    store = store or dist.TCPStore(host, port, comm.size, False, PATIENCE)
+    dist.init_process_group("gloo", store=store, rank=comm.rank, world_size=comm.size, timeout=PATIENCE)
+
+
+class Elastic:
+    """The team that torchrun started, with the names of an mpi4py communicator."""
+
+    def __init__(self) -> None:
+        dist.init_process_group("gloo", timeout=PATIENCE)
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+
+    def barrier(self) -> None:
+        dist.barrier()
+
+    def gather(self, value: Any) -> list[Any] | None:
+        found = [None] * self.size if self.rank == 0 else None
+        dist.gather_object(value, found)
+        return found
+
+    def bcast(self, value: Any) -> Any:
+        values = [value]
+        dist.broadcast_object_list(values)
+        return values[0]
