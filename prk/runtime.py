@@ -57,7 +57,7 @@ class Runtime:
         """Raise Refusal if this runtime cannot run the job on `size` members; equal on all of them."""
 
     def probe(self, job: Job, comm: Any) -> str:
-        """Return the line that refuses the job for a reason that only the whole team finds out; equal on all."""
+        """Return the line that refuses the job for what only the whole team finds out; equal on all."""
         return ""
 
     def memory(self, job: Job, size: int) -> int:

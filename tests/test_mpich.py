@@ -18,8 +18,8 @@ def mpich():
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_in_rank_tests_pass(size):
     done = run(
-        BIN / "mpirun", "-n", size, BIN / "python", "-m", "pytest", "--with-mpi", "-q", "-p", "no:cacheprovider",
-        "tests/ranks", seconds=300, PATH=f"{BIN}:/usr/bin:/bin",
+        BIN / "mpirun", "-n", size, BIN / "python", "-m", "pytest", "--with-mpi", "-q",
+        "-p", "no:cacheprovider", "tests/ranks", seconds=300, PATH=f"{BIN}:/usr/bin:/bin",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -34,7 +34,8 @@ def test_matrix_and_kernels_work_outside_the_checkout(installed, tmp_path):
     ours = run(sys.executable, "-m", "prk").stdout
     theirs = run(sys.executable, "-m", "prk", cwd=tmp_path, PYTHONPATH=str(installed)).stdout
     assert theirs == ours
-    found = run(sys.executable, "-c", "import prk; print(prk.__file__)", cwd=tmp_path, PYTHONPATH=str(installed))
+    ask = "import prk; print(prk.__file__)"
+    found = run(sys.executable, "-c", ask, cwd=tmp_path, PYTHONPATH=str(installed))
     assert found.stdout.startswith(str(installed))
     done = run(
         "mpirun", "-n", 2, sys.executable, "-m", "prk.stencil", cwd=tmp_path, PYTHONPATH=str(installed)

@@ -173,7 +173,7 @@ class Allreduce(Problem):
                 expected = self.output(rank, size, block, np.arange(chunk.start, chunk.stop))
                 here = (at >= chunk.start) & (at < chunk.stop)
                 expected[at[here] - chunk.start] += times[here] * self.change(size)
-                wrong += np.count_nonzero(row[chunk] != expected)
+                wrong += int(np.count_nonzero(row[chunk] != expected))
         return wrong
 
     def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:

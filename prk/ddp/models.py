@@ -41,7 +41,7 @@ def model(problem: Ddp) -> nn.Module:
         layers = [stem, nn.GroupNorm(8, 16), nn.ReLU(), *blocks, *head]
     else:
         square = [nn.Linear(problem.width, problem.width, bias=False) for _ in range(problem.layers)]
-        layers = [layer for linear in square for layer in (linear, nn.ReLU())][:-1]
+        layers = [layer for linear in square for layer in (linear, nn.ReLU())][:-1]  # type: ignore[assignment]
     made = nn.Sequential(*layers)
     draw = np.random.default_rng(problem.seed)
     with torch.no_grad():

@@ -41,7 +41,7 @@ class Array(serial.Kernel):
         wait([self.A, self.B])
 
     def step(self) -> None:
-        self.B = self.B + self.A.T.rechunk(self.blocks, method="p2p")
+        self.B = self.B + self.A.T.rechunk(self.blocks, method="p2p")  # type: ignore[attr-defined]
         self.A = self.A + 1.0
         self.settle()
 
@@ -53,7 +53,7 @@ class Array(serial.Kernel):
     def fields(self) -> dict[str, Field]:
         if not self.shares:
             if self.comm.rank == 0:
-                self.client.publish_dataset(**{self.name: [self.A, self.B]})
+                self.client.publish_dataset(**{self.name: [self.A, self.B]})  # type: ignore[call-overload]
             self.comm.barrier()
             mine = [m.blocks[self.comm.rank] for m in self.client.get_dataset(self.name)]
             futures = self.client.compute(mine, workers=[get_worker().address])

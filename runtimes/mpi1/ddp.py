@@ -43,8 +43,8 @@ class Kernel(serial.Kernel):
         self.requests: list[MPI.Request] = []
         self.reducing = False
         for bucket in self.buckets:
-            for weight in bucket.weights:
-                weight.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self.ready(bucket))
+            for member in bucket.weights:
+                member.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self.ready(bucket))
 
     def ready(self, bucket: Bucket) -> None:
         """Note that one more gradient of the bucket is there; reduce the bucket if it was the last."""
