@@ -25,6 +25,11 @@ AHEAD = 4
 class Nstream(nstream_serial.Kernel):
     """This member's part of the vectors; nothing is communicated."""
 
+    def step(self) -> None:
+        super().step()
+        # Else a small part would stay in cache for all its repetitions, and bandwidth is what is measured.
+        self.comm.give_way()
+
 
 class Stencil(stencil_serial.Kernel):
     """This member's tile, its ghost frame filled by a message an edge."""
