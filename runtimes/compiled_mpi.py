@@ -52,7 +52,9 @@ class Window(NamedTuple):
 
 
 _library = ctypes.CDLL(MPI.__file__)
-_status = np.zeros(64 + MPI._sizeof(MPI.Status), np.uint8)
+_status = np.zeros(max(64, MPI._sizeof(MPI.Status)), np.uint8)
+# What MPI_Iprobe fills and nobody reads: a flag, then a status.
+_scratch = np.zeros(64 + len(_status), np.uint8)
 
 
 def address(name: str) -> int:
@@ -75,19 +77,11 @@ def calls(comm: MPI.Comm) -> Calls:
 
 def window(win: MPI.Win, comm: MPI.Comm) -> Window:
     """Return what compiled code needs for one-sided accesses to the memory of `win`, a window of `comm`."""
-    names = (
-        "Put",
-        "Accumulate",
-        *(f"Win_{n}" for n in ["flush", "sync", "post", "start", "complete", "wait"]),
-        "Iprobe",
-    )
-    return Window(
-        *(address(f"MPI_{name}") for name in names),
-        compiled.address(ctypes.CDLL(None), "sched_yield"),
-        *map(handle, (win, comm, MPI.DOUBLE, MPI.INT64_T, MPI.REPLACE)),
-        (MPI.ANY_SOURCE, MPI.ANY_TAG),
-        _status.ctypes.data,
-    )
+    names = "Put Accumulate Win_flush Win_sync Win_post Win_start Win_complete Win_wait Iprobe"
+    functions = [address(f"MPI_{name}") for name in names.split()]
+    functions.append(compiled.address(ctypes.CDLL(None), "sched_yield"))
+    handles = [handle(thing) for thing in (win, comm, MPI.DOUBLE, MPI.INT64_T, MPI.REPLACE)]
+    return Window._make([*functions, *handles, (MPI.ANY_SOURCE, MPI.ANY_TAG), _scratch.ctypes.data])
 
 
 def succeed(code: int) -> None:
@@ -173,16 +167,13 @@ def await_flag(window, where, value):
     Return MPI's error code, or less than 0 if that took several minutes. A library may need this rank's
     help to carry out what others do to its window, so the wait also calls into it.
     """
-    code, (source, tag) = 0, window.anything
+    source, tag = window.anything
+    flag, status = window.scratch, window.scratch + 64
     for look in range(LOOKS):
-        code |= sync(window)
         if load_acquire(where) >= value:
-            return code
+            return sync(window)
         if look % 16 == 15:
-            scratch = window.scratch
-            code |= invoke(
-                window.iprobe, (np.int32(source), np.int32(tag), window.comm, scratch, scratch + 64)
-            )
+            invoke(window.iprobe, (np.int32(source), np.int32(tag), window.comm, flag, status))
         if look > 1000:
             invoke(window.sched_yield, ())
     return -1

@@ -20,7 +20,7 @@ from .threads import DONE, STRIDE, publish, wait
 SHARED_MEMORY = "/dev/shm"
 
 
-def largest(comm: MPI.Comm) -> int:
+def largest(comm: MPI.Intracomm) -> int:
     """Return the largest group of consecutive ranks that some node holds, everywhere. Collective."""
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     nodes = comm.allgather(node.bcast(comm.rank))
@@ -28,9 +28,9 @@ def largest(comm: MPI.Comm) -> int:
     return decomposition.common_group(nodes)
 
 
-def try_share(comm: MPI.Comm, need: int) -> None:
+def try_share(comm: MPI.Intracomm, need: int) -> None:
     """Raise Refusal if ranks cannot share windows, or not with `need` bytes for each of them. Collective."""
-    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    node: Any = comm.Split_type(MPI.COMM_TYPE_SHARED)
     try:
         MPI.Win.Allocate_shared(8, 8, comm=node).Free()
         wrong = ""
@@ -53,12 +53,12 @@ def try_share(comm: MPI.Comm, need: int) -> None:
 class Group:
     """The ranks that share memory with this one: `size` consecutive ones, or as many as every node has."""
 
-    def __init__(self, comm: MPI.Comm, size: int | None):
+    def __init__(self, comm: MPI.Intracomm, size: int | None):
         self.size = size or largest(comm)
         self.count = comm.size // self.size
         self.index, self.rank = divmod(comm.rank, self.size)
         self.first = self.index * self.size
-        self.comm = comm.Split(self.index, comm.rank)
+        self.comm: Any = comm.Split(self.index, comm.rank)
         self.windows: list[MPI.Win] = []
 
     def share(self, shape: Sequence[int], dtype: Any = np.float64) -> list[np.ndarray]:
@@ -70,9 +70,10 @@ class Group:
         window.Lock_all()
         self.windows.append(window)
         shapes = self.comm.allgather(tuple(shape))
+        held: list[Any] = [window.Shared_query(rank)[0] for rank in range(self.size)]
         return [
-            np.ndarray(s, dtype, window.Shared_query(r)[0] if np.prod(s) else b"")
-            for r, s in enumerate(shapes)
+            np.frombuffer(memory, dtype, np.prod(s)).reshape(s) if np.prod(s) else np.empty(s, dtype)
+            for memory, s in zip(held, shapes, strict=True)
         ]
 
     def share_one(self, shape: Sequence[int], dtype: Any = np.float64) -> np.ndarray:

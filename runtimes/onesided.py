@@ -19,11 +19,12 @@ def allocate(comm: MPI.Intracomm, shape: Sequence[int], flavour: str, dtype: Any
         return MPI.Win.Create(array, dtype.itemsize, comm=comm), array
     size = int(np.prod(shape)) * dtype.itemsize
     window = MPI.Win.Allocate(size, dtype.itemsize, comm=comm)
-    return window, np.ndarray(shape, dtype, window.tomemory() if size else None)
+    held: Any = window.tomemory()
+    return window, np.frombuffer(held, dtype).reshape(shape) if size else np.empty(shape, dtype)
 
 
 def wrong(comm: MPI.Intracomm, flavour: str) -> str:
-    """Return the line that refuses windows of this flavour if they do not work here, else nothing. Collective."""
+    """Return the line that refuses windows of this flavour if they fail here, else nothing. Collective."""
     try:
         window, array = allocate(comm, [1], flavour)
         array[0] = -1.0
@@ -82,7 +83,6 @@ class Landing:
                 self.counters.raise_at(neighbour)
             for neighbour in self.neighbours:
                 self.counters.wait_for(neighbour, self.turn)
-            self.window.Sync()
         return self.halves[self.turn % 2]
 
     def free(self) -> None:

@@ -15,9 +15,7 @@ class Runtime(MPIRuntime):
     name = "mpirma"
     title = "MPI one-sided: put and get"
     options = {
-        "*": (
-            Option("window", "allocate", "who allocates its memory: MPI, or NumPy", ("allocate", "create")),
-        ),
+        "*": (Option("window", "allocate", "whose memory it is: MPI's, or NumPy's", ("allocate", "create")),),
         "stencil": (Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),),
         "synch_p2p": (Option("sync", "pscw", SYNC, ("pscw", "passive")),),
         "transpose": (

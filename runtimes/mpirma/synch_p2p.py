@@ -1,4 +1,4 @@
-"""Synch_p2p, MPI one-sided: each rank puts its last column, line by line, into its right neighbour's window."""
+"""Synch_p2p, MPI one-sided: each rank puts its last column, value by value, to its neighbour."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,6 @@ from ..compiled_mpi import (
     put_flag,
     start,
     succeed,
-    sync,
     wait,
 )
 
@@ -104,7 +103,7 @@ def pipeline(links, A, column, landing, flag, group, begin, end):
 def hear(links, landing, value, again):
     """Wait until the left neighbour has put up to `value` lines; let it go on if it will put `again`."""
     if links.passive:
-        return await_flag(links.window, landing[-FLAG // 2 :].ctypes.data, value) | sync(links.window)
+        return await_flag(links.window, landing[-FLAG // 2 :].ctypes.data, value)
     code = wait(links.window)
     return code | post(links.window, links.left) if again else code
 

@@ -28,14 +28,14 @@ class Kernel(serial.Kernel):
     def step(self) -> None:
         self.transpose_diagonal()
         for bundle in self.bundles:
-            for (_, to), block in zip(bundle, self.outgoing):
+            for (_, to), block in zip(bundle, self.outgoing, strict=False):
                 loops.pack(self.A, 0, to * self.width, block, 0, 0, self.width, self.width, self.tile)
             # What is to be got is packed, and what is to be overwritten is unpacked.
             self.synchronise()
             for number, (source, to) in enumerate(bundle):
                 self.move(number, source, to)
             self.synchronise()
-            for (source, _), block in zip(bundle, self.incoming):
+            for (source, _), block in zip(bundle, self.incoming, strict=False):
                 loops.unpack(block, 0, 0, self.B, 0, source * self.width, self.width, self.width)
 
     def move(self, number: int, source: int, to: int) -> None:
