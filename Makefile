@@ -53,7 +53,7 @@ $(VENV)/demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/develop: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[$(EXTRAS),test,check]'
+	$(PIP) -e '.[$(EXTRAS),ml,test,check]'
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
 	! command -v oshcc >/dev/null || OSHCC=oshcc $(PIP) -e '.[shmem]'
 	@touch $(VENV)/demo $@
