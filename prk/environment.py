@@ -16,6 +16,8 @@ LAUNCHERS = (
     ("PALS_RANKID", "PALS_SIZE"),
     ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+    # torchrun's, whose names are general.
+    ("RANK", "WORLD_SIZE"),
 )
 
 # Recorded variables, by prefix; anything that looks like a secret stays out whatever its prefix.

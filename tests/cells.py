@@ -50,7 +50,7 @@ def problems(kernel):
 
 
 def variants(name, kernel, given):
-    """Return the options of a runtime: the defaults, then each other value of each option not `given` by itself."""
+    """Return a runtime's options: the defaults, then each other value of each option not `given`."""
     options = runtime.runtime(name).options_of(kernel)
     defaults = {o.name: o.default for o in options} | given
     others = [

@@ -1,6 +1,6 @@
 """MPI two-sided: the model that every other one is compared with."""
 
-from prk.job import Job
+from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Option
 
@@ -22,9 +22,15 @@ class Runtime(MPIRuntime):
         ),
         "ddp": (
             Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),
-            Option("overlap", "yes", "reduce during the backward pass or after it", ("yes", "no")),
+            Option("overlap", "thread", "how buckets are reduced meanwhile", ("thread", "nonblocking", "no")),
         ),
     }
+
+    def launch(self, job: Job) -> Outcome:
+        # The thread that reduces gradients calls MPI while the main thread does not.
+        if job.options.get("overlap") == "thread":
+            self.thread_level = "serialized"
+        return super().launch(job)
 
     def refuse(self, job: Job, size: int) -> None:
         algorithm = job.options.get("algorithm", "library")

@@ -1,9 +1,11 @@
 """Data-parallel training, MPI two-sided: gradients in buckets, each reduced while the backward pass goes on.
 
-The library moves a nonblocking collective only inside its own calls, so every later bucket's hook also
-drives those under way.
+By a nonblocking collective a bucket, or by a thread that calls the blocking one: a library that moves its
+messages only inside its own calls gets nothing done in between, and its nonblocking algorithms are plainer.
 """
 
+import queue
+import threading
 from typing import Any
 
 import numpy as np
@@ -41,10 +43,20 @@ class Kernel(serial.Kernel):
             groups[-1].append(weight)
         self.buckets = [Bucket(group) for group in groups]
         self.requests: list[MPI.Request] = []
+        self.waiting: queue.SimpleQueue[Bucket | None] = queue.SimpleQueue()
+        self.finished = threading.Semaphore(0)
+        if self.options["overlap"] == "thread":
+            threading.Thread(target=self.serve, daemon=True).start()
         self.reducing = False
         for bucket in self.buckets:
             for member in bucket.weights:
                 member.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self.ready(bucket))
+
+    def serve(self) -> None:
+        """Reduce buckets in the order in which they come; only this thread calls MPI meanwhile."""
+        while (bucket := self.waiting.get()) is not None:
+            self.comm.Allreduce(MPI.IN_PLACE, bucket.array)
+            self.finished.release()
 
     def ready(self, bucket: Bucket) -> None:
         """Note that one more gradient of the bucket is there; reduce the bucket if it was the last."""
@@ -53,7 +65,9 @@ class Kernel(serial.Kernel):
         bucket.missing -= 1
         if not bucket.missing:
             bucket.missing = len(bucket.weights)
-            if self.options["overlap"] == "yes":
+            if self.options["overlap"] == "thread":
+                self.waiting.put(bucket)
+            elif self.options["overlap"] == "nonblocking":
                 self.requests.append(self.comm.Iallreduce(MPI.IN_PLACE, bucket.array))
         if self.requests:
             MPI.Request.Testall(self.requests)
@@ -62,11 +76,14 @@ class Kernel(serial.Kernel):
         self.reducing = True
         (loss / self.comm.size).backward()
         self.reducing = False
-        if self.options["overlap"] == "yes":
+        if self.options["overlap"] == "no":
+            self.average_only()
+        elif self.options["overlap"] == "thread":
+            for _ in self.buckets:
+                self.finished.acquire()
+        else:
             MPI.Request.Waitall(self.requests)
             self.requests.clear()
-        else:
-            self.average_only()
 
     def average_only(self) -> None:
         for bucket in self.buckets:
@@ -74,3 +91,6 @@ class Kernel(serial.Kernel):
 
     def backward_alone(self, loss: torch.Tensor) -> Any:
         (loss / self.comm.size).backward()
+
+    def close(self) -> None:
+        self.waiting.put(None)

@@ -10,7 +10,6 @@ from ..compiled_mpi import calls, recv, send, succeed
 from ..mpi import end
 from ..mpi1.synch_p2p import corner
 from ..numba import synch_p2p as threaded
-from ..numba.synch_p2p import ending_at
 from ..threads import DONE, publish, wait
 
 
@@ -33,18 +32,15 @@ class Kernel(threaded.Kernel):
     def part(self, thread: int, count: int) -> int:
         """Run `count` repetitions as one thread; return an error of the team, raise one of MPI."""
         shape = self.comm.rank, self.comm.size, count
-        code = pipeline(thread, self.team.shared, self.mpi, self.parts, self.whole, self.buffers, *shape)
+        code = pipeline(thread, self.team.shared, self.mpi, self.parts, self.A, self.buffers, *shape)
         succeed(max(code, 0))
         return code
 
 
 @njit(nogil=True, cache=True)
-def pipeline(thread, team, mpi, parts, whole, buffers, rank, size, count):
+def pipeline(thread, team, mpi, parts, A, buffers, rank, size, count):
     """Run `count` repetitions on the points of one thread; return an error code, MPI's own if positive."""
-    lines, me, last_thread = whole.shape[0] - 1, DONE + thread, thread == team.size - 1
-    A, moved = ending_at(whole, parts[thread + 1])
-    start = max(parts[thread], 1) + moved
-    strip = whole[1:]
+    lines, me, last_thread = A.shape[0], DONE + thread, thread == team.size - 1
     incoming, outgoing = buffers[0], buffers[1]
     code = 0
     for k in range(count):
@@ -54,19 +50,19 @@ def pipeline(thread, team, mpi, parts, whole, buffers, rank, size, count):
                 code = wait(team, me - 1, k * lines + last)
             elif rank > 0:
                 code = recv(mpi, incoming.ctypes.data, last - first, rank - 1)
-                strip[first:last, 0] = incoming[: last - first]
+                A[first:last, 0] = incoming[: last - first]
             for j in range(first, last):
-                loops.line(A, j, start)
+                loops.part(A, j, parts[thread], parts[thread + 1])
             publish(team, me, k * lines + last)
             if last_thread and rank < size - 1:
-                outgoing[: last - first] = strip[first:last, -1]
+                outgoing[: last - first] = A[first:last, -1]
                 code |= send(mpi, outgoing.ctypes.data, last - first, rank + 1)
             if code:
                 return code
         if thread == 0 and size == 1:
             code = wait(team, DONE + team.size - 1, (k + 1) * lines)
         if (thread == 0 and rank == 0) or (last_thread and rank == size - 1 and size > 1):
-            code |= corner(mpi, strip, buffers[1 if last_thread else 0], rank, size)
+            code |= corner(mpi, A, buffers[1 if last_thread else 0], rank, size)
         if code:
             return code
     return 0

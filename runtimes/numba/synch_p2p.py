@@ -1,6 +1,5 @@
 """Synch_p2p, threads: a thread starts a line when the thread to its left has published it."""
 
-import numpy as np
 from numba import njit
 
 from prk.synch_p2p import loops, serial
@@ -19,11 +18,6 @@ class Kernel(serial.Kernel):
     def start_team(self) -> threads.Team:
         return threads.team(self.options)
 
-    def allocate(self, shape: tuple[int, int]) -> np.ndarray:
-        # With one line more in front: see `ending_at`.
-        self.whole = super().allocate((shape[0] + 1, shape[1]))
-        return self.whole[1:]
-
     def start(self) -> None:
         self.parts = self.ghosts + self.team.parts(self.strip[1] - self.strip[0])
         self.team.run(self.touch)
@@ -31,11 +25,11 @@ class Kernel(serial.Kernel):
 
     def touch(self, thread: int) -> None:
         """Place the pages of this thread's strip near it."""
-        self.whole[:, slice(*self.parts[thread : thread + 2])] = 0.0
+        self.A[:, slice(*self.parts[thread : thread + 2])] = 0.0
 
     def repeat(self, count: int) -> None:
         schedule = {"pipeline": pipeline, "wavefront": wavefront}[self.options["schedule"]]
-        self.team.run(schedule, self.team.shared, self.parts, self.whole, self.problem.group, count)
+        self.team.run(schedule, self.team.shared, self.parts, self.A, self.problem.group, count)
 
     def close(self) -> None:
         self.team.close()
@@ -43,47 +37,33 @@ class Kernel(serial.Kernel):
 
 
 @njit(nogil=True, cache=True)
-def ending_at(whole, stop):
-    """Return the array seen so that its lines end before point `stop`, and how far that moves a point.
-
-    The core's loop runs to the end of a contiguous line; a narrower view would be strided, and slow.
-    """
-    lines, points = whole.shape
-    seen = whole.reshape(-1)[stop : stop + (lines - 1) * points]
-    return seen.reshape((lines - 1, points)), points - stop
-
-
-@njit(nogil=True, cache=True)
-def pipeline(thread, team, parts, whole, group, count):
+def pipeline(thread, team, parts, A, group, count):
     """Run `count` repetitions on the points of one thread; return an error code.
 
     A thread publishes how many lines it has done since the start.
     """
-    lines, me = whole.shape[0] - 1, DONE + thread
-    A, moved = ending_at(whole, parts[thread + 1])
-    start = max(parts[thread], 1) + moved
+    lines, me = A.shape[0], DONE + thread
     for k in range(count):
         for first in range(1, lines, group):
             last = min(first + group, lines)
             if thread > 0 and wait(team, me - 1, k * lines + last):
                 return -1
             for j in range(first, last):
-                loops.line(A, j, start)
+                loops.part(A, j, parts[thread], parts[thread + 1])
             publish(team, me, k * lines + last)
         if thread == 0:
             if wait(team, DONE + team.size - 1, (k + 1) * lines):
                 return -1
-            whole[1, 0] = -whole[-1, -1]
+            A[0, 0] = -A[-1, -1]
     return 0
 
 
 @njit(nogil=True, cache=True)
-def wavefront(thread, team, parts, whole, group, count):
+def wavefront(thread, team, parts, A, group, count):
     """Run `count` repetitions by hyperplanes: tiles of group x group points, a diagonal of tiles at a time.
 
     The threads divide each diagonal and wait for all before the next one; return an error code.
     """
-    A = whole[1:]
     lines, points = A.shape
     high, wide = -(-(lines - 1) // group), -(-(points - 1) // group)
     step = 0
