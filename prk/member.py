@@ -111,7 +111,7 @@ def _refuse(job: Job, how: runtime.Runtime, members: list[dict[str, Any]]) -> st
 
 def size_option(problem: Problem) -> str:
     """Return the option that sets the problem's size."""
-    return next(f"--{name}" for name in problem.parameters() if name != "iterations")
+    return next(f"--{name.replace('_', '-')}" for name in problem.parameters() if name != "iterations")
 
 
 def banner(job: Job, how: runtime.Runtime, size: int) -> str:

@@ -59,9 +59,10 @@ def line(rows: Sequence[Mapping[str, Any]]) -> Fit:
     ordered = sorted(rows, key=lambda row: row["bytes"])
     sizes = np.array([row["bytes"] for row in ordered], float)
     seconds = np.array([row["p50"] for row in ordered]) / 1e6
-    large = sizes >= sizes[-1] / WIDTH
-    bandwidth = float(np.median(sizes[large] / seconds[large]))
-    small = sizes <= sizes[0] * WIDTH
+    small, large = sizes <= sizes[0] * WIDTH, sizes >= sizes[-1] / WIDTH
+    # Where even the smallest message takes as long as the largest, half of the time is counted as transfer.
+    waiting = np.minimum(seconds[small].min(), seconds[large] / 2)
+    bandwidth = float(np.median(sizes[large] / (seconds[large] - waiting)))
     latency = max(0.0, float(np.median(seconds[small] - sizes[small] / bandwidth)))
     return Fit(latency, bandwidth, float(np.abs((latency + sizes / bandwidth) / seconds - 1).max()))
 

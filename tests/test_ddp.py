@@ -1,0 +1,182 @@
+"""Data-parallel training: data, refusals, equal loss curves, failures in mid-training."""
+
+import gzip
+import json
+import math
+import struct
+import sys
+import time
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import pytest
+
+from prk import record, runtime
+from prk.ddp import data
+from prk.ddp.problem import Ddp
+from prk.problem import Refusal
+from tests.launch import BIN, kernel, mpirun, own_lines, run
+
+# Relative, between any two runtimes and numbers of ranks, in single precision.
+LOSS = 1e-3
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Return a record of the digits on each runtime and number of ranks."""
+    folder = tmp_path_factory.mktemp("ddp")
+    found = {}
+    for name, size in (("serial", 1), ("mpi1", 2), ("mpi1", 4), ("torch", 2)):
+        path = folder / f"{name}{size}.json"
+        done = kernel("ddp", "--json", path, on=name, size=size)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found[name, size] = json.loads(path.read_text())
+    return found
+
+
+def test_loss_curves_of_all_runtimes_and_ranks_agree(records):
+    curves = np.array([r["summary"]["loss curve"] for r in records.values()])
+    assert curves.shape == (4, 220)
+    assert np.abs(curves / curves[0] - 1).max() < LOSS
+
+
+def test_all_reach_the_target_in_the_same_epoch(records):
+    rows = [r["table"][0] for r in records.values()]
+    assert len({row["epochs"] for row in rows}) == 1
+    assert all(row["quality"] >= 0.95 for row in rows)
+    assert all(row["seconds"] > 0 for row in rows)
+
+
+def test_record_holds_what_a_point_must_state(records):
+    schema = json.loads(record.SCHEMA.read_text())
+    for made in records.values():
+        jsonschema.validate(made, schema)
+        (row,) = made["table"]
+        assert row["seed"] == made["parameters"]["seed"]
+        assert row["throughput"] == pytest.approx(made["rate"]["median"])
+        assert row["exposed"] >= 0
+        assert row["hidden"] >= 0
+        assert row["reduced"] == (4 * 9610 if made["layout"]["ranks"] > 1 else 0)
+
+
+def test_repeats_have_seeds_of_their_own(tmp_path):
+    path = tmp_path / "record.json"
+    done = kernel("ddp", "--repeat", 3, "--json", path)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(path.read_text())
+    assert [row["seed"] for row in made["table"]] == [1, 2, 3]
+    assert "variation of epochs to target" in made["summary"]
+    middle = sorted(row["seconds"] for row in made["table"])[1]
+    assert made["summary"]["time to target without fastest and slowest (s)"] == middle
+
+
+def test_diverging_run_is_invalid_and_names_the_step(tmp_path):
+    path = tmp_path / "record.json"
+    done = kernel("ddp", "--learning-rate", 1e30, "--iterations", 20, "--json", path, size=2)
+    assert done.returncode == 1, done.stderr
+    made = json.loads(path.read_text())
+    jsonschema.validate(made, json.loads(record.SCHEMA.read_text()))
+    assert made["status"] == "invalid"
+    assert made["reason"].startswith("loss at step ")
+    assert "Rate" not in done.stdout
+
+
+def test_torchrun_starts_it_too():
+    done = run(
+        BIN / "torchrun", "--nproc-per-node", 2, "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0",
+        "-m", "prk.ddp", "--runtime", "torch", "--iterations", 21,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Number of ranks = 2" in done.stdout
+    assert done.stdout.count("Solution validates") == 1
+
+
+def test_rank_that_dies_in_mid_training_ends_the_job():
+    start = time.monotonic()
+    done = mpirun(2, "-m", "tests.test_ddp", seconds=60)
+    assert done.returncode != 0
+    assert "Rate" not in done.stdout
+    assert time.monotonic() - start < 40
+
+
+def dies(job, comm):
+    """Run the job, the last rank killed before its fifth step."""
+    import os
+    import signal
+
+    from prk import member
+    from prk.ddp import serial
+
+    train = serial.Kernel.train
+
+    def train_or_die(self, *arguments):
+        if comm.rank == comm.size - 1 and len(self.laps) == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return train(self, *arguments)
+
+    serial.Kernel.train = train_or_die
+    return member.run(job, comm)
+
+
+def test_synthetic_has_the_parameters_asked_for():
+    from prk.ddp import models
+
+    problem = Ddp(workload="synthetic", weights=10_000, layers=4)
+    assert sum(w.numel() for w in models.model(problem).parameters()) == 10_000
+    done = kernel("ddp", "--workload", "synthetic", "--weights", 40_000, "--iterations", 5, size=2)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "named"),
+    [
+        ({"batch": 64}, 3, "63 or 66"),
+        ({"batch": 0}, 1, "--batch"),
+        ({"batch": 2000}, 1, "at most 1437"),
+        ({"epochs": 2, "workload": "synthetic"}, 1, "--epochs"),
+        ({"weights": 1, "layers": 2}, 1, "--weights"),
+        ({"learning_rate": 0.0}, 1, "--learning-rate"),
+        ({"workload": "fashion-mnist", "data": "/nowhere"}, 1, "/nowhere has no train-images-idx3-ubyte"),
+    ],
+)
+def test_wrong_input_is_refused(given, size, named):
+    with pytest.raises(Refusal, match=named):
+        Ddp(**given).refuse(size)
+
+
+def test_truncated_file_is_named_with_what_was_expected(tmp_path):
+    for name, shape in data.FILES.items():
+        header = struct.pack(f">I{len(shape)}I", 0x800 + len(shape), *shape)
+        (tmp_path / name).write_bytes(header + bytes(math.prod(shape)))
+    data.check(str(tmp_path))
+    path = tmp_path / "t10k-labels-idx1-ubyte"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(Refusal, match="t10k-labels-idx1-ubyte has 10007 bytes, expected 10008"):
+        data.check(str(tmp_path))
+    path.unlink()
+    (tmp_path / f"{path.name}.gz").write_bytes(gzip.compress(whole)[:-9])
+    with pytest.raises(Refusal, match="cannot be read"):
+        data.check(str(tmp_path))
+    done = kernel("ddp", "--workload", "fashion-mnist", "--data", tmp_path)
+    assert done.returncode == 2
+    assert len(own_lines(done)) == 1
+
+
+def test_without_torch_the_cells_say_what_installs_it(monkeypatch, capsys):
+    from prk import __main__, cli
+
+    monkeypatch.setattr(Ddp, "requires", ("a_package_that_is_absent",))
+    assert cli.main("ddp", []) == 2
+    assert "pip install" in capsys.readouterr().err
+    assert "ddp: a_package_that_is_absent is not installed" in __main__.matrix()
+    assert runtime.missing("mpi1", "allreduce") is None
+
+
+if __name__ == "__main__":
+    from prk import cli
+    from prk import runtime as runtimes
+
+    job, _ = cli.parse("ddp", ["--iterations", "50"])
+    sys.exit(runtimes.runtime("mpi1").launch(replace(job, program="tests.test_ddp:dies")).code)
