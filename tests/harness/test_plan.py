@@ -119,7 +119,7 @@ def test_layouts_are_those_the_records_will_state():
             "points[0].options: numba: there is no such key",
         ),
         ({"points": [{**STENCIL, "runtime": ["*", "mpi1"]}]}, '"*" stands beside others'),
-        ({"runtimes": {"c": {"comand": "x"}}}, "runtimes.c.command: is missing"),
+        ({"runtimes": {"c": {"cmd": "x"}}}, "runtimes.c.command: is missing"),
         ({"runtimes": {"mpi1": {"command": "x"}}}, "runtimes.mpi1: is a runtime of prk's own"),
         (
             {"runtimes": {"c": {"command": "./a {size}"}}, "points": [{**STENCIL, "runtime": "c"}]},
