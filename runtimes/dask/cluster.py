@@ -41,7 +41,8 @@ def _own(job: Job) -> Iterator[Client]:
             n_workers=job.options["workers"] or len(os.sched_getaffinity(0)),
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            # Any free port: the default one may be taken, which Dask would warn of.
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         ) as cluster,
