@@ -142,6 +142,8 @@ def missing(runtime_name: str, kernel: str) -> str | None:
 
 def kernel_class(runtime_name: str, kernel: str) -> type:
     """Import this runtime's version of the kernel; only here a communication library is imported."""
+    # Before anything is decorated; it imports Numba, which listing the runtimes does without.
+    importlib.import_module("prk.compile_cache").install()
     return importlib.import_module(module_of(runtime_name, kernel)).Kernel
 
 

@@ -5,6 +5,11 @@ import sys
 import pytest
 from mpi4py import MPI
 
+from prk import compile_cache
+
+# As every run does before it imports a kernel: the ranks compile at the same time.
+compile_cache.install()
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
