@@ -51,6 +51,7 @@ def test_nan_is_never_valid():
 def test_memory_is_at_least_what_the_fields_take(kernel):
     for problem in cells.problems(kernel):
         made = runtime.kernel_class("serial", kernel)(problem, runtime_solo(), {})
+        made.repeat(problem.repetitions)
         assert problem.memory(1) >= sum(a.nbytes for _, a in made.fields().values())
 
 
