@@ -48,6 +48,15 @@ class Measured:
         return all(c.valid for c in self.checks)
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A figure of tables: one column over another one, or over the cores where `x` is empty."""
+
+    title: str
+    y: str
+    x: str = ""
+
+
 def rate(work: int, seconds: float, unit: str) -> float:
     """Return work a second in `unit`, whose first letter says whether millions are counted."""
     return work / seconds / (1e6 if unit.startswith("M") else 1.0)
@@ -82,6 +91,9 @@ class Problem:
     install: ClassVar[str] = ""
     # The table's columns: their names in the record, with heading and format as printed.
     headings: ClassVar[Mapping[str, tuple[str, str]]] = {}
+
+    # The figures that a sweep's page draws from the tables of its records.
+    curves: ClassVar[tuple[Curve, ...]] = ()
 
     iterations: int = parameter(
         10, "timed repetitions; one more runs first, untimed", label="Number of iterations"

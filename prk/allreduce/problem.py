@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from prk.allreduce import fit
-from prk.problem import Check, Field, Measured, Problem, Refusal, parameter, rows_at_a_time
+from prk.problem import Check, Curve, Field, Measured, Problem, Refusal, parameter, rows_at_a_time
 
 COLLECTIVES = ("allreduce", "reduce_scatter", "allgather", "broadcast", "alltoall")
 REDUCING = ("allreduce", "reduce_scatter")
@@ -51,6 +51,8 @@ class Allreduce(Problem):
         "busbw": ("busbw (GB/s)", ".3f"),
         "wrong": ("#wrong", "d"),
     }
+
+    curves: ClassVar[tuple[Curve, ...]] = (Curve("bus bandwidth over message size", "busbw", "bytes"),)
 
     max_bytes: int = parameter(1 << 22, "largest message", label="Largest message (B)")
     min_bytes: int = parameter(4, "smallest message", label="Smallest message (B)")

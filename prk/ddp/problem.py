@@ -10,7 +10,7 @@ import numpy as np
 
 from prk import decomposition
 from prk.ddp import data
-from prk.problem import Check, Field, Measured, Problem, Refusal, parameter
+from prk.problem import Check, Curve, Field, Measured, Problem, Refusal, parameter
 
 WORKLOADS = ("digits", "fashion-mnist", "synthetic")
 # Training and test samples, the quality target, and the optimizer's step of each.
@@ -47,6 +47,12 @@ class Ddp(Problem):
         "epochs": ("epochs to target", "d"),
         "seconds": ("time to target (s)", ".3f"),
     }
+
+    curves: ClassVar[tuple[Curve, ...]] = (
+        Curve("exposed communication", "exposed"),
+        Curve("time to quality", "seconds"),
+        Curve("epochs to quality", "epochs"),
+    )
 
     iterations: int = parameter(
         219, "timed steps; one more runs first, untimed", label="Number of iterations"

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
+from prk import runtime
 from prk.harness import table
+from prk.harness.statistics import median_interval
 from prk.harness.table import Row, number, size
+from prk.problem import Curve
 
 # An efficiency above this is not believed without a word: cache effects, a noisy base.
 SUSPICIOUS = 1.05
@@ -74,7 +78,38 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
             panel.name = f"{name}-{kind}"
             panel.notes[:0] = [what]
             found.append(panel)
+        for place, curve in enumerate(runtime.problem_class(kernel).curves):
+            panel = tabular(own, curve)
+            panel.name = f"{name}-table-{place}"
+            panel.notes[:0] = [what]
+            found.append(panel)
     return found
+
+
+def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
+    """Return a column of the records' own tables: the median of all launches, and its interval."""
+    headings = runtime.problem_class(rows[0].point.kernel).headings
+    over = headings[curve.x][0] if curve.x else "cores"
+    panel = Panel("", f"{_title(rows)}: {curve.title}", over, headings[curve.y][0])
+    label = labels(rows)
+    series: dict[str, Series] = {}
+    for row in sorted(rows, key=_cores):
+        name = label[row.point.id]
+        if curve.x:
+            name = f"{name}, {_count(row.point.cores, 'core')}"
+        values: dict[int, list[float]] = {}
+        for line in row.own:
+            if line.get(curve.y) is not None:
+                values.setdefault(line[curve.x] if curve.x else row.point.cores, []).append(line[curve.y])
+        one = series.setdefault(name, Series(row.point.runtime, name))
+        for x, ys in sorted(values.items()):
+            interval = median_interval(ys)
+            low, high = (interval.low, interval.high) if interval else (median(ys), median(ys))
+            one.dots.append(Dot(x, median(ys), low, high))
+    panel.series = [s for s in series.values() if s.dots]
+    if not panel.series:
+        panel.why = f"no valid launch states {panel.y_label}"
+    return panel
 
 
 def over_nodes(rows: Sequence[Row]) -> bool:

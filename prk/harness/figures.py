@@ -51,7 +51,9 @@ def draw(panel: Panel) -> Figure:
     with matplotlib.rc_context(style.RC):
         notes = _wrapped(panel.notes)
         entries = len(panel.series) + len(panel.lines)
-        rows = -(-entries // 3)
+        wide = max((len(s.label) for s in panel.series), default=0) > 30
+        columns = 2 if wide else 3
+        rows = -(-entries // columns)
         below = 0.5 + LEGEND_LINE * rows + NOTE_LINE * len(notes) + 0.08
         height = HEIGHT + LEGEND_LINE * rows + NOTE_LINE * len(notes)
         figure = Figure(figsize=(WIDTH, height))
@@ -69,7 +71,7 @@ def draw(panel: Panel) -> Figure:
                 *_entries(axes),
                 loc="lower left",
                 bbox_to_anchor=(0.02, (NOTE_LINE * len(notes) + 0.06) / height),
-                ncols=3,
+                ncols=columns,
                 fontsize=7.5,
                 columnspacing=1.2,
                 borderpad=0,
@@ -94,16 +96,24 @@ def _axes(axes: Any, panel: Panel) -> None:
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(xs))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _binary(x)))
     axes.set_xlim(xs[0] / 1.35, xs[-1] * 1.35)
     ys = [d.y for s in panel.series for d in s.dots]
-    if max(ys) > 30 * min(ys):
+    if max(ys) > 30 * min(ys) > 0:
         axes.set_yscale("log")
     else:
         highest = max([*ys, *(y for line in panel.lines.values() for _, y in line)])
         axes.set_ylim(0, 1.1 * max(highest, *(d.high for s in panel.series for d in s.dots)))
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
+
+
+def _binary(x: float) -> str:
+    """Return a number with the binary prefix that keeps it short."""
+    for prefix, step in (("Mi", 1 << 20), ("Ki", 1 << 10)):
+        if x >= step and x % step == 0:
+            return f"{x / step:g}{prefix}"
+    return f"{x:g}"
 
 
 def _lines(axes: Any, panel: Panel) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Result:
     seconds: tuple[float, ...]
     conforming: bool
     warnings: tuple[str, ...]
+    table: tuple[Mapping[str, Any], ...] = ()
 
 
 class Store:
@@ -177,6 +178,7 @@ def _result(found: dict[str, Any], name: str, points: set[str]) -> Result:
         seconds if found["status"] == "ok" else (),
         bool(found["conforming"]),
         tuple(found["warnings"]),
+        tuple(found.get("table", ())) if found["status"] == "ok" else (),
     )
 
 

@@ -5,9 +5,10 @@ import dataclasses
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prk import runtime
 from prk.harness import bounds
@@ -29,6 +30,8 @@ class Row:
     bound: Bound | None
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    # The rows that the kernels' own tables have, of all launches.
+    own: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def missing(self) -> int:
@@ -64,6 +67,7 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
                 bound=bounds.bound(point, machine) if machine else None,
                 reasons=tuple(dict.fromkeys(r.reason for r in results if r.reason)),
                 warnings=tuple(dict.fromkeys(w for r in results for w in r.warnings)),
+                own=tuple(line for r in results for line in r.table),
             )
         )
     return found
