@@ -153,7 +153,7 @@ class Ddp(Problem):
         found = case.findings
         compute, alone = (max(f[k] for f in found) for k in ("compute", "alone"))
         with_it = max(f["step"] for f in found)
-        exposed = min(alone, max(0.0, with_it - compute)) if size > 1 else 0.0
+        exposed = max(0.0, with_it - compute) if size > 1 else 0.0
         right = np.sum([f["right"] for f in found], axis=0).tolist()
         quality = [r / found[0]["tested"] for r in right]
         target = TARGETS.get(self.workload)
@@ -166,7 +166,7 @@ class Ddp(Problem):
             "step": case.seconds * 1e3,
             "compute": compute * 1e3,
             "exposed": exposed * 1e3,
-            "hidden": (alone - exposed) * 1e3 if size > 1 else 0.0,
+            "hidden": max(0.0, alone - exposed) * 1e3 if size > 1 else 0.0,
             "efficiency": compute / with_it if case.valid else None,
             "reduced": found[0]["reduced"],
             "predicted": alone / with_it,
