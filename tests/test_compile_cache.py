@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.launch import ENVIRONMENT, ROOT
+from tests.launch import ENVIRONMENT, ROOT, run
 
 PROGRAM = """
 import sys, time
@@ -51,3 +51,28 @@ def test_functions_of_one_file_are_told_apart(tmp_path):
         assert [process.wait(120) for process in started] == [0, 0, 0, 0]
     # Every function found a file of its own, so that nothing is compiled again.
     assert len(list(tmp_path.glob("__pycache__/*.nbc"))) == 24
+
+
+STENCILS = """
+import sys
+from prk.job import Job
+from prk.kernel import Solo
+from prk.stencil.problem import Stencil
+from tests import cells
+
+wrong = []
+for runtime, options in (("serial", {}), ("numba", {"threads": 1})):
+    for word in sys.argv[1:]:
+        pattern, radius = word.split(",")
+        problem = Stencil(n=41, iterations=3, pattern=pattern, radius=int(radius))
+        wrong += cells.compare(Job("stencil", runtime, problem, options), Solo())
+sys.exit("\\n".join(wrong) or None)
+"""
+
+
+def test_stencils_cached_by_several_processes_stay_apart_in_one(tmp_path):
+    """Compiled code is linked by name: every stencil needs a name of its own, not only a cache entry."""
+    kinds = [f"{pattern},{radius}" for pattern in ("star", "compact") for radius in (1, 2, 4)]
+    for chosen in (*([kind] for kind in kinds), kinds):
+        done = run(sys.executable, "-c", STENCILS, *chosen, NUMBA_CACHE_DIR=tmp_path)
+        assert done.returncode == 0, done.stderr

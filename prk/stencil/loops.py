@@ -110,7 +110,6 @@ def make_sweep(pattern, radius, dtype):
     lanes = (64 if llvm.get_host_cpu_features().get("avx512f") else 32) // itemsize
     wide = TILE_BYTES // itemsize
 
-    @njit(cache=True, nogil=True)
     def sweep(inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
         if r1 <= r0 or c1 <= c0:
             increment(inp, i0, i1, j0, j1)
@@ -140,4 +139,7 @@ def make_sweep(pattern, radius, dtype):
             increment(inp, done, i1, left, right)
             left = right
 
-    return sweep
+    # Compiled code calls by name, and Numba numbers equal names a process: two stencils that two processes
+    # cached would be one to the third that links them.
+    sweep.__qualname__ += f"_{kind}_{r}"
+    return njit(cache=True, nogil=True)(sweep)
