@@ -79,7 +79,7 @@ def statuses(folder):
 
 def launch_is_running(folder, runtime):
     return any(folder.glob("logs/*.out")) and runtime in "".join(
-        subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     )
 
 
