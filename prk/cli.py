@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import importlib
 import os
 import sys
 import threading
@@ -26,9 +25,16 @@ class _Parser(argparse.ArgumentParser):
 def main(kernel: str, argv: Sequence[str]) -> int:
     """Run one kernel as the command line asks; return 0 if right, 1 if wrong or failed, 2 if refused."""
     speaks = environment.speaks()
+    starter = runtime.starter()
     try:
         job, timeout = parse(kernel, argv)
         how = runtime.runtime(job.runtime)
+        if starter and starter.name != how.name:
+            raise Refusal(
+                "--runtime",
+                f"this launcher starts processes of {starter.name}, and {how.name} sees none but its own",
+                f"use --runtime {starter.name}, or another launcher",
+            )
         why = runtime.missing(job.runtime, kernel)
         if why:
             raise Refusal(
@@ -40,9 +46,8 @@ def main(kernel: str, argv: Sequence[str]) -> int:
         outcome = Outcome(2, str(refusal))
     except SystemExit as stop:  # --help
         outcome = Outcome(int(stop.code or 0))
-    if environment.started_by_charmrun():
-        # charmrun waits for ever for a process that ends without having joined the others.
-        importlib.import_module("prk.runtimes.charm4py.team").end(kernel, outcome)
+    if starter:
+        outcome = starter.leave(kernel, outcome)
     return report(kernel, outcome, speaks)
 
 
@@ -93,7 +98,10 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
 
 
 def default_runtime() -> str:
-    """Return mpi1 under an MPI launcher, else serial."""
+    """Return mpi1 under an MPI launcher, a runtime under its own launcher, else serial."""
+    starter = runtime.starter()
+    if starter:
+        return starter.name
     return "mpi1" if environment.launched() else "serial"
 
 

@@ -42,11 +42,6 @@ def speaks() -> bool:
     return (launched() or (0, 1))[0] == 0
 
 
-def started_by_charmrun() -> bool:
-    """Tell whether charmrun started this process; which one it is, only Charm knows, once it runs."""
-    return "NETSTART" in os.environ
-
-
 def available_memory() -> int:
     """Return the bytes that this process's node, or its control group, can still give."""
     meminfo = Path("/proc/meminfo")

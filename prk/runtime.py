@@ -80,9 +80,20 @@ class Runtime:
         """Return the versions and settings of what carries the messages, for the record."""
         return {}
 
+    def started(self) -> bool:
+        """Tell whether a launcher of this runtime alone, which none of the others knows, started this process."""
+        return False
+
     def launch(self, job: Job) -> Outcome:
         """Call job.run(comm) on every member of the team; return this process's outcome."""
         raise NotImplementedError
+
+    def leave(self, kernel: str, outcome: Outcome) -> Outcome:
+        """End a process that `started` is true of, and that may never have come to `launch`; return the outcome.
+
+        A launcher that waits for its processes to join each other is told here how this one ended.
+        """
+        return outcome
 
 
 class Serial(Runtime):
@@ -123,6 +134,11 @@ def runtime(name: str) -> Runtime:
         return Serial()
     module = importlib.import_module(runtimes()[name])
     return module.Runtime()
+
+
+def starter() -> Runtime | None:
+    """Return the runtime whose own launcher started this process, if it was one."""
+    return next((how for how in map(runtime, runtimes()) if how.started()), None)
 
 
 def module_of(runtime_name: str, kernel: str) -> str:

@@ -15,7 +15,7 @@ class Kernel(kernel.Kernel[Allreduce]):
     def setup(self) -> None:
         p, rank, size = self.problem, self.comm.rank, self.comm.size
         given, made = p.shape(size)
-        self.input = memory.empty(given, p.dtype)
+        self.input = self.allocate(given)
         flat = self.input.reshape(-1)
         for chunk in rows_at_a_time(flat):
             flat[chunk] = p.input(rank, size, chunk.start, chunk.stop)
@@ -32,7 +32,7 @@ class Kernel(kernel.Kernel[Allreduce]):
         self.positions = positions(p.repetitions, made[1])
 
     def allocate(self, shape: tuple[int, int]) -> np.ndarray:
-        """Return the buffer with the output, its pages not yet touched."""
+        """Return a buffer for the input or the output, its pages not yet touched."""
         return memory.empty(shape, self.problem.dtype)
 
     @property

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from prk import environment
 from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Option
@@ -33,8 +32,17 @@ class Runtime(Base):
 
         return team.describe()
 
+    def started(self) -> bool:
+        # charmrun sets it; which of its processes this is, only Charm knows, once it runs.
+        return "NETSTART" in os.environ
+
+    def leave(self, kernel: str, outcome: Outcome) -> Outcome:
+        from . import team
+
+        team.end(kernel, outcome)
+
     def launch(self, job: Job) -> Outcome:
-        if environment.started_by_charmrun():
+        if self.started():
             from . import team
 
             team.start(job)

@@ -5,6 +5,8 @@ from mpi4py import MPI
 from prk import decomposition, memory
 from prk.transpose import loops, serial
 
+from ..largecount import message
+
 
 class Kernel(serial.Kernel):
     """This rank's column blocks, with one block to send from and one to receive into."""
@@ -15,8 +17,9 @@ class Kernel(serial.Kernel):
         shape = blocks * self.width, self.width
         self.outgoing, self.incoming = memory.empty(shape), memory.empty(shape)
         self.outgoing[:], self.incoming[:] = 0.0, 0.0
+        receive, send = message(self.incoming), message(self.outgoing)
         self.phases = [
-            (source, to, self.comm.Recv_init(self.incoming, source), self.comm.Send_init(self.outgoing, to))
+            (source, to, self.comm.Recv_init(receive, source), self.comm.Send_init(send, to))
             for source, to in decomposition.pairwise(self.comm.rank, self.comm.size)
         ]
 
@@ -37,7 +40,9 @@ class Kernel(serial.Kernel):
         others = [r for r in range(self.comm.size) if r != self.comm.rank]
         for to in others:
             self.pack(to, to * self.width)
-        self.comm.Alltoall(self.outgoing, self.incoming)
+        # The count is that of a rank's block.
+        block = message(self.outgoing[: self.width])[1:]
+        self.comm.Alltoall([self.outgoing, *block], [self.incoming, *block])
         for source in others:
             self.unpack(source, source * self.width)
 

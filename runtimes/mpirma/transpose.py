@@ -4,6 +4,7 @@ from prk import decomposition, memory
 from prk.transpose import loops, serial
 
 from .. import onesided
+from ..largecount import message
 
 
 class Kernel(serial.Kernel):
@@ -42,9 +43,9 @@ class Kernel(serial.Kernel):
         """Put a block to its receiver, or get one from its sender."""
         displacement = number * self.width**2
         if self.putting:
-            self.window.Put(self.outgoing[number], to, displacement)
+            self.window.Put(message(self.outgoing[number]), to, displacement)
         else:
-            self.window.Get(self.incoming[number], source, displacement)
+            self.window.Get(message(self.incoming[number]), source, displacement)
 
     def synchronise(self) -> None:
         """Complete all accesses of all ranks."""

@@ -30,6 +30,11 @@ class Runtime(MPIRuntime):
     }
 
     def refuse(self, job: Job, size: int) -> None:
+        collective = getattr(job.problem, "collective", "allreduce")
+        if collective != "allreduce":
+            raise Refusal(
+                "--collective", f"mpishm has allreduce only, no {collective}", "use --runtime mpi1"
+            )
         group = job.options["group-size"]
         if group is not None:
             divisors = [d for d in range(1, size + 1) if size % d == 0]

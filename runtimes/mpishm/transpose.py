@@ -6,6 +6,7 @@ from prk import decomposition
 from prk.transpose import loops, serial
 
 from ..group import Group, Meeting
+from ..largecount import message
 
 
 class Kernel(serial.Kernel):
@@ -40,8 +41,8 @@ class Kernel(serial.Kernel):
             return ()
         rows = slice(*decomposition.block(self.side, count, communicators.index(group.rank)))
         return (
-            self.comm.Recv_init(self.incoming[rows], source * group.size + group.rank),
-            self.comm.Send_init(self.outgoing[rows], to * group.size + group.rank),
+            self.comm.Recv_init(message(self.incoming[rows]), source * group.size + group.rank),
+            self.comm.Send_init(message(self.outgoing[rows]), to * group.size + group.rank),
         )
 
     def step(self) -> None:

@@ -8,6 +8,7 @@ from mpi4py import MPI
 
 from .. import compiled_mpi
 from ..compiled import address
+from ..largecount import message
 from . import compiled
 from .layer import rounded
 
@@ -62,12 +63,14 @@ class OneSided:
 
     def put(self, target: np.ndarray, source: np.ndarray, pe: int) -> None:
         """Copy `source` to the symmetric `target` on `pe`; `source` may change afterwards."""
-        self.window.Put([source, MPI.BYTE], pe, [self._place(target), source.nbytes, MPI.BYTE])
+        data = message(source)
+        self.window.Put(data, pe, [self._place(target), *data[1:]])
         self.window.Flush_local(pe)
 
     def get(self, target: np.ndarray, source: np.ndarray, pe: int) -> None:
         """Copy the symmetric `source` on `pe` to `target`."""
-        self.window.Get([target, MPI.BYTE], pe, [self._place(source), target.nbytes, MPI.BYTE])
+        data = message(target)
+        self.window.Get(data, pe, [self._place(source), *data[1:]])
         self.window.Flush(pe)
 
     def atomic_inc(self, target: np.ndarray, pe: int) -> None:
