@@ -9,7 +9,7 @@ LARGEST = 2**31 - 1
 
 
 def message(array: np.ndarray) -> list:
-    """Return a C-contiguous array as mpi4py's [buffer, count, datatype], by rows if it has too many elements."""
+    """Return a C-contiguous array as [buffer, count, datatype], by rows if it has too many elements."""
     if array.size <= LARGEST:
         return [array, array.size, MPI.Datatype.fromcode(array.dtype.char)]
     length = array.shape[-1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from prk import record, runtime
+from prk.job import Job
 from prk.problem import Check
 from tests import cells, reference
 
@@ -53,6 +54,13 @@ def test_memory_is_at_least_what_the_fields_take(kernel):
         made = runtime.kernel_class("serial", kernel)(problem, runtime_solo(), {})
         made.repeat(problem.repetitions)
         assert problem.memory(1) >= sum(a.nbytes for _, a in made.fields().values())
+
+
+def test_memory_of_a_group_holds_its_buffers():
+    """48 columns on each of 6 ranks, and 2 buffers of 144 x 144 for the 3 ranks of a group."""
+    how, problem = runtime.runtime("mpishm"), runtime.problem_class("transpose")(order=288)
+    need = how.memory(Job("transpose", "mpishm", problem, {"group-size": 3}), 6)
+    assert need >= 8 * (2 * 48 * 288 + 2 * 144 * 144 / 3)
 
 
 def runtime_solo():

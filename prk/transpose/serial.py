@@ -15,7 +15,7 @@ class Kernel(kernel.Kernel[Transpose]):
         self.columns = self.problem.columns(self.comm.rank, self.comm.size)
         self.width = self.columns[1] - self.columns[0]
         self.tile = self.problem.tile or self.problem.order
-        self.A, self.B = self.allocate((self.width, self.problem.order))
+        self.A, self.B = self.allocate((self.width, self.problem.pitch))
         self.start()
 
     def allocate(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +26,7 @@ class Kernel(kernel.Kernel[Transpose]):
         """Set A(i,j) = i + n j and B = 0, which also places the pages."""
         n = self.problem.order
         self.A[:] = n * np.arange(*self.columns, dtype=float)[:, None]
-        self.A += np.arange(n, dtype=float)
+        self.A += np.arange(self.problem.pitch, dtype=float)
         self.B[:] = 0.0
 
     def transpose_diagonal(self) -> None:
@@ -38,5 +38,6 @@ class Kernel(kernel.Kernel[Transpose]):
         self.transpose_diagonal()
 
     def fields(self) -> dict[str, Field]:
-        where = slice(*self.columns), slice(0, self.problem.order)
-        return {"A": (where, self.A), "B": (where, self.B)}
+        rows = slice(0, self.problem.order)
+        where = slice(*self.columns), rows
+        return {"A": (where, self.A[:, rows]), "B": (where, self.B[:, rows])}

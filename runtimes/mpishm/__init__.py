@@ -43,6 +43,13 @@ class Runtime(MPIRuntime):
                 raise Refusal("--group-size", f"{group} does not divide {size} ranks", f"use {works}")
             refuse_group(job, size, group)
 
+    def memory(self, job: Job, size: int) -> int:
+        need, group = super().memory(job, size), job.options["group-size"]
+        if job.kernel == "transpose" and group and size > group:
+            # The group's two buffers hold a block of all its ranks.
+            need += 8 * 2 * (group - 1) * (job.problem.order // size) ** 2
+        return need
+
     def probe(self, job: Job, comm: Any) -> str:
         from .. import group
 
@@ -83,5 +90,5 @@ def shared_bytes(job: Job, size: int, group: int) -> int:
         return 8 * problem.n
     if job.kernel == "transpose":
         width = problem.order // size
-        return 8 * width * (problem.order + (2 * group * width if size > group else 0))
+        return 8 * width * (problem.pitch + (2 * group * width if size > group else 0))
     return problem.memory(size)
