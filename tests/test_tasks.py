@@ -87,14 +87,21 @@ def test_record_tells_elements_from_chares(mark, tmp_path):
     assert record["communication"]["pes"] == 2
 
 
-@pytest.mark.parametrize("python", [(), (sys.executable,)])
-def test_charmrun_starts_it_too(mark, python):
-    before = (BIN / "charmrun", "+p2", *python, "-m", "prk.transpose", "--runtime", "charm4py", "--order", 64)
-    done = run(*before)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Solution validates") == 1
-    for wrong, said in ((("--pe", 3), "--pe"), (("--tile", -1), "--tile"), (("--tule", 1), "--tule")):
-        done = run(*before, *wrong)
+def test_charmrun_starts_it_too(mark):
+    kernel = ("-m", "prk.transpose", "--order", 64)
+    for words in (kernel, (sys.executable, *kernel, "--runtime", "charm4py")):
+        done = run(BIN / "charmrun", "+p2", *words)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Solution validates") == 1
+        assert "charm4py" in done.stdout
+        assert "ranks = 2" in done.stdout
+    for *wrong, said in (
+        ("--pe", 3, "--pe"),
+        ("--tule", 1, "--tule"),
+        ("--runtime", "serial", "--runtime"),
+        ("--runtime", "charm", "--runtime"),
+    ):
+        done = run(BIN / "charmrun", "+p2", *kernel, *wrong)
         assert done.returncode == 2
         assert [line.split(": ")[1] for line in own_lines(done)] == [said]
 
