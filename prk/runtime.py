@@ -81,7 +81,7 @@ class Runtime:
         return {}
 
     def started(self) -> bool:
-        """Tell whether a launcher of this runtime alone, which none of the others knows, started this process."""
+        """Tell whether a launcher that only this runtime knows started this process."""
         return False
 
     def launch(self, job: Job) -> Outcome:
@@ -89,9 +89,9 @@ class Runtime:
         raise NotImplementedError
 
     def leave(self, kernel: str, outcome: Outcome) -> Outcome:
-        """End a process that `started` is true of, and that may never have come to `launch`; return the outcome.
+        """Return the outcome of a process that `started` is true of, whether it came to `launch` or not.
 
-        A launcher that waits for its processes to join each other is told here how this one ended.
+        A launcher that waits for its processes to join each other learns here how this one ended.
         """
         return outcome
 
