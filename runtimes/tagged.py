@@ -9,6 +9,8 @@ so that no two messages of a run carry the same tag.
 import numpy as np
 
 from prk import decomposition
+from prk.allreduce import schedules
+from prk.allreduce import serial as allreduce_serial
 from prk.nstream import serial as nstream_serial
 from prk.stencil import serial as stencil_serial
 from prk.synch_p2p import loops as synch_p2p_loops
@@ -119,3 +121,40 @@ class Transpose(transpose_serial.Kernel):
         """Wait for the columns `first` to `stop` that come from member `source`, and add them to B."""
         (piece,) = self.comm.receive((self.comm.repetitions, source, first))
         transpose_loops.unpack(piece, 0, 0, self.B, first, source * self.width, stop - first, self.width)
+
+
+class Allreduce(allreduce_serial.Kernel):
+    """This member's buffers; sums by recursive halving, gathered by recursive doubling (Rabenseifner)."""
+
+    def setup(self) -> None:
+        super().setup()
+        rank, size, count = self.comm.rank, self.comm.size, self.output.size
+        self.fold = schedules.fold(rank, size)
+        index = self.fold.index
+        self.steps = [] if index is None else schedules.halvings(index, size, count)
+
+    def collective(self) -> None:
+        self.comm.repetitions += 1
+        super().collective()
+        result, fold = self.output[0], self.fold
+        if fold.gives_to is not None:
+            self.give("fold", fold.gives_to, result)
+            (result[:],) = self.take("unfold", fold.gives_to)
+            return
+        if fold.takes_from is not None:
+            result += self.take("fold", fold.takes_from)[0]
+        for step in self.steps:
+            self.give("reduce", step.partner, result[step.give])
+            result[step.keep] += self.take("reduce", step.partner)[0]
+        for step in reversed(self.steps):
+            self.give("gather", step.partner, result[step.keep])
+            (result[step.give],) = self.take("gather", step.partner)
+        if fold.takes_from is not None:
+            self.give("unfold", fold.takes_from, result)
+
+    def give(self, stage: str, to: int, part: np.ndarray) -> None:
+        """Send a copy: the message may be under way when the part changes."""
+        self.comm.send(to, (self.comm.repetitions, stage, self.comm.rank), part.copy())
+
+    def take(self, stage: str, source: int) -> tuple[np.ndarray]:
+        return self.comm.receive((self.comm.repetitions, stage, source))

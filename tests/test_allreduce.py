@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prk import record
+from prk import record, runtime
 from prk.allreduce import fit, schedules
 from prk.allreduce.problem import Allreduce
+from prk.job import Job
 from prk.problem import Refusal
 from tests import cells
 from tests.launch import kernel, mpirun, own_lines, run
@@ -160,6 +161,20 @@ def test_own_algorithm_of_another_collective_is_refused():
     done = kernel("allreduce", "--algorithm", "ring", "--collective", "broadcast", size=2)
     assert done.returncode == 2
     assert "--algorithm" in own_lines(done)[0]
+
+
+@pytest.mark.parametrize("name", ["mpishm", "charm4py", "dask"])
+def test_runtimes_with_allreduce_only_refuse_the_others(name):
+    how = runtime.runtime(name)
+    options = {o.name: o.default for o in how.options_of("allreduce")}
+    how.refuse(Job("allreduce", name, Allreduce(), options), 2)
+    with pytest.raises(Refusal, match=f"--collective: {name} has allreduce only, no alltoall"):
+        how.refuse(Job("allreduce", name, Allreduce(collective="alltoall"), options), 2)
+
+
+def test_dask_is_labelled_as_no_collective_runtime():
+    job = Job("allreduce", "dask", Allreduce(), {})
+    assert "no collectives" in runtime.runtime("dask").warnings(job)[0]
 
 
 def test_allreduce_on_mpi_works_without_torch(tmp_path):

@@ -211,6 +211,15 @@ class Allreduce(Problem):
         return {"average busbw (GB/s)": sum(busbw) / len(busbw), **fit.described(rows)}
 
 
+def refuse_others(job: Any) -> None:
+    """Raise Refusal if the job is another collective than allreduce, for a runtime that has no other."""
+    collective = getattr(job.problem, "collective", "allreduce")
+    if collective != "allreduce":
+        raise Refusal(
+            "--collective", f"{job.runtime} has allreduce only, no {collective}", "use --runtime mpi1"
+        )
+
+
 def place_value(index: np.ndarray) -> np.ndarray:
     """Return the part of an input element that tells its place, the same on all ranks."""
     return index % PLACE + index // PLACE % STRIDE

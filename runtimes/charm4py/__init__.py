@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from prk.allreduce.problem import refuse_others
 from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Option
@@ -23,6 +24,9 @@ class Runtime(Base):
             Option("overdecomposition", 1, "chares a processing element", examples=(2, 4)),
         )
     }
+
+    def refuse(self, job: Job, size: int) -> None:
+        refuse_others(job)
 
     def ranks(self, job: Job, size: int) -> int:
         return size // job.options["overdecomposition"]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from prk.allreduce.problem import refuse_others
 from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Option
@@ -29,6 +30,14 @@ class Runtime(Base):
             ),
         ),
     }
+
+    def refuse(self, job: Job, size: int) -> None:
+        refuse_others(job)
+
+    def warnings(self, job: Job) -> list[str]:
+        if job.kernel == "allreduce":
+            return ["Dask has no collectives: this allreduce is made of messages between its workers"]
+        return []
 
     def describe(self) -> dict[str, Any]:
         from . import team

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from prk.allreduce.problem import refuse_others
 from prk.decomposition import SuperTiles
 from prk.job import Job
 from prk.problem import Refusal
@@ -30,11 +31,7 @@ class Runtime(MPIRuntime):
     }
 
     def refuse(self, job: Job, size: int) -> None:
-        collective = getattr(job.problem, "collective", "allreduce")
-        if collective != "allreduce":
-            raise Refusal(
-                "--collective", f"mpishm has allreduce only, no {collective}", "use --runtime mpi1"
-            )
+        refuse_others(job)
         group = job.options["group-size"]
         if group is not None:
             divisors = [d for d in range(1, size + 1) if size % d == 0]
