@@ -64,7 +64,8 @@ def _measure(problem: Problem, make: Any, comm: Any) -> Any:
 
 def _describe_member() -> dict[str, Any]:
     return {
-        "host": socket.gethostname(),
+        # Nodes of one Slurm may share a host name, as those on one machine do.
+        "host": os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
         "cpus": sorted(os.sched_getaffinity(0)),
         "available": environment.available_memory(),
     }

@@ -4,7 +4,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -83,6 +83,16 @@ class Runtime:
     def started(self) -> bool:
         """Tell whether a launcher that only this runtime knows started this process."""
         return False
+
+    def in_allocation(
+        self, step: Sequence[str], words: Sequence[str], options: Mapping[str, Any], shared: str
+    ) -> list[str]:
+        """Return the command that runs the program `words` on the nodes that a batch system gave.
+
+        `step` are the words that start as many processes as the layout says, where they belong; `shared`
+        is a folder for temporary files that all nodes see.
+        """
+        return [*step, *words]
 
     def launch(self, job: Job) -> Outcome:
         """Call job.run(comm) on every member of the team; return this process's outcome."""

@@ -8,6 +8,8 @@ from prk import runtime
 from tests.launch import run, team
 from tests.mutants import ROWS, broken
 
+pytestmark = pytest.mark.usefixtures("mark")
+
 
 def name_of(row):
     return f"{row['runtime']}-{row['kernel']}-{row.get('what', row['replace'])}"

@@ -60,7 +60,7 @@ def run_one(kept: Store, one: Launch) -> tuple[str, str | None]:
     why = unavailable(one.point)
     if why:
         found = verdict.Verdict("skipped", "plan", why)
-        record.write(_own_record(one, found, 0.0), path)
+        record.write(own_record(one, found, 0.0), path)
         return found.status, found.reason
     seconds = 0.0
     try:
@@ -85,11 +85,12 @@ def _settle(path: Path, one: Launch, found: verdict.Verdict, seconds: float) -> 
         except ValueError as error:
             path.rename(path.with_suffix(".rejected"))
             found = verdict.Verdict("failed", "done", f"its record {error}")
-    record.write(_own_record(one, found, seconds), path)
+    record.write(own_record(one, found, seconds), path)
     return found.status, found.reason
 
 
-def _own_record(one: Launch, found: verdict.Verdict, seconds: float) -> dict[str, Any]:
+def own_record(one: Launch, found: verdict.Verdict, seconds: float) -> dict[str, Any]:
+    """Return the record of a launch that wrote none itself."""
     about = {**one.about, "seconds": seconds}
     return verdict.record_of(one.point, found, about, shlex.split(about["command"]), machine())
 

@@ -57,6 +57,8 @@ OWN = (
     "--report",
     "--dry-run",
     "--launcher",
+    "--site",
+    "--one-allocation",
 )
 
 
@@ -69,7 +71,7 @@ def joined(words: Sequence[str]) -> list[str]:
     for word in words:
         last = found[-1] if found else ""
         of_point = last.startswith("--") and "=" not in last and last not in (*OWN, "--help")
-        if of_point and words[0] in ("plan", "run") and not word.startswith("--"):
+        if of_point and "".join(words[:1]) in ("plan", "run", "slurm") and not word.startswith("--"):
             found[-1] = f"{last}={word}"
         else:
             found.append(word)
@@ -84,32 +86,36 @@ def _parser() -> _Parser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_sweep(commands, "plan", "show the points of a sweep; start nothing", do_plan)
-    _add_sweep(commands, "run", "run a sweep into a new folder", do_run, runs=True)
-    _add_folder(commands, "status", "count what a sweep has and lacks", do_status)
-    again = _add_folder(commands, "continue", "run the launches that have no record", do_continue)
+    add_sweep(commands, "plan", "show the points of a sweep; start nothing", do_plan)
+    add_sweep(commands, "run", "run a sweep into a new folder", do_run, runs=True)
+    add_folder(commands, "status", "count what a sweep has and lacks", do_status)
+    again = add_folder(commands, "continue", "run the launches that have no record", do_continue)
     _add_running(again)
-    retry = _add_folder(commands, "retry", "run launches again; their older records are kept aside", do_retry)
+    retry = add_folder(commands, "retry", "run launches again; their older records are kept aside", do_retry)
     retry.add_argument("--failed", action="store_true", help="those that failed in any way")
     retry.add_argument("--status", metavar="NAME,...", help="those with one of these statuses, as: skipped")
     _add_running(retry)
-    results = _add_folder(commands, "results", "print the table of results", do_results)
+    results = add_folder(commands, "results", "print the table of results", do_results)
     results.add_argument("--format", choices=("text", "csv", "json"), default="text", help="default: text")
-    drawn = _add_folder(commands, "plot", "draw the figures", do_plot)
+    drawn = add_folder(commands, "plot", "draw the figures", do_plot)
     drawn.add_argument("--format", action="append", choices=FORMATS, help="default: all of them")
-    _add_folder(commands, "report", "write the figures and one self-contained page", do_report)
+    add_folder(commands, "report", "write the figures and one self-contained page", do_report)
     compared = commands.add_parser("compare", help="tell whether B is faster than A", allow_abbrev=False)
     compared.add_argument("a", metavar="A", help="FOLDER, or FOLDER:RUNTIME for one runtime of it")
     compared.add_argument("b", metavar="B")
     compared.set_defaults(do=do_compare, takes_points=False)
-    measured = _add_folder(
+    measured = add_folder(
         commands, "machine", "measure this machine's bounds into FOLDER/machine.json", do_machine
     )
     measured.add_argument("--out", metavar="FILE", help="write the record to FILE instead")
+    from prk.harness.slurm import cli as slurm
+
+    slurm.add(commands)
     return parser
 
 
-def _add_sweep(commands, name: str, text: str, do, runs: bool = False) -> None:
+def add_sweep(commands, name: str, text: str, do, runs: bool = False) -> argparse.ArgumentParser:
+    """Add a command that takes a sweep, from a file or from the command line."""
     one = commands.add_parser(
         name,
         help=text,
@@ -128,6 +134,7 @@ def _add_sweep(commands, name: str, text: str, do, runs: bool = False) -> None:
         one.add_argument("--machine", action="store_true", help="measure the machine's bounds first")
         one.add_argument("--report", action="store_true", help="end with the figures and the page")
         _add_running(one)
+    return one
 
 
 def _add_running(one: argparse.ArgumentParser) -> None:
@@ -135,7 +142,8 @@ def _add_running(one: argparse.ArgumentParser) -> None:
     one.add_argument("--launcher", default="", metavar="TEMPLATE", help='as "srun -n {ranks}"')
 
 
-def _add_folder(commands, name: str, text: str, do) -> argparse.ArgumentParser:
+def add_folder(commands, name: str, text: str, do) -> argparse.ArgumentParser:
+    """Add a command that takes the folder of a sweep."""
     one = commands.add_parser(name, help=text, allow_abbrev=False)
     one.add_argument("folder", nargs="?", metavar="FOLDER")
     one.set_defaults(do=do, takes_points=False)
@@ -182,7 +190,7 @@ def do_run(arguments: argparse.Namespace) -> int:
         _measure(kept.machine)
     code = _launch(kept, found, campaign.pending(found, set()), arguments)
     if arguments.report and not arguments.dry_run:
-        _report(kept)
+        report_of(kept)
     return code
 
 
@@ -259,11 +267,12 @@ def do_plot(arguments: argparse.Namespace) -> int:
 
 
 def do_report(arguments: argparse.Namespace) -> int:
-    _report(chosen_folder(arguments.folder))
+    report_of(chosen_folder(arguments.folder))
     return 0
 
 
-def _report(kept: Store) -> None:
+def report_of(kept: Store) -> None:
+    """Draw the figures and write the page; print where they are."""
     from prk.harness import figures, report
 
     for path in [*figures.write_all(kept, FORMATS), report.write(kept)]:

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,17 @@ def launch(plan: Plan, number: int, point: Point, repeat: int, record: str, laun
         "seed": plan.seed,
         "order": number,
         "repeat": repeat,
-        # A record is published; which Python it was is in its versions, not in a path of one machine.
-        "command": shlex.join("python" if word == sys.executable else word for word in command),
+        "command": shown(command),
     }
     return Launch(point, repeat, tuple(command), plan.timeout, about)
+
+
+def shown(command: Sequence[str]) -> str:
+    """Return the command as a record states it, from which it can be published.
+
+    Which Python it was is in the record's versions, not in a path of one machine.
+    """
+    return shlex.join("python" if word == sys.executable else word for word in command)
 
 
 def command_of(point: Point, record: str, limit: float, launcher: str = "") -> list[str]:
@@ -66,12 +73,17 @@ def command_of(point: Point, record: str, limit: float, launcher: str = "") -> l
     if point.foreign:
         return [w.format(**point.parameters, **point.layout) for w in shlex.split(point.foreign)]
     before = shlex.split((launcher_of(point, launcher)).format(**point.layout))
+    return [*before, *words_of(point, record, limit)]
+
+
+def words_of(point: Point, record: str, limit: float) -> list[str]:
+    """Return the words of the program itself, which a launcher starts."""
     words = [sys.executable, "-m", f"prk.{point.kernel}", "--runtime", point.runtime]
     for name, value in {**point.parameters, **point.options}.items():
         if value not in (None, ""):
             words += [f"--{name.replace('_', '-')}", str(value)]
     expected = str(point.layout["ranks"])
-    return [*before, *words, "--expect-ranks", expected, "--timeout", f"{limit + GRACE:g}", "--json", record]
+    return [*words, "--expect-ranks", expected, "--timeout", f"{limit + GRACE:g}", "--json", record]
 
 
 def launcher_of(point: Point, launcher: str) -> str:

@@ -367,6 +367,10 @@ def _nothing_that_communicates() -> Iterator[None]:
 def _workers(model: runtime.Runtime, shape: Mapping[str, int], options: dict[str, Any]) -> int:
     """Return the size of the team, and set the option that says it where no launcher does."""
     ranks, threads = shape["ranks"], shape["threads"]
+    if model.count_option == "threads" and not model.launcher and shape["nodes"] > 1:
+        raise _OneProcessOnly(
+            "nodes", f"{model.name} is one process", f"exclude {model.name} with nodes = {shape['nodes']}"
+        )
     if model.count_option and not model.launcher:
         options[model.count_option] = ranks * threads
         # Threads are not members of the team: they compute inside its only one.

@@ -77,9 +77,7 @@ def headline(plan: Plan, loaded: Loaded) -> str:
 
 def statuses(plan: Plan, loaded: Loaded) -> list[tuple[str, int]]:
     """Return the number of launches by status, those that never ran too."""
-    counts = loaded.counts()
-    missing = Counter(missing=len(plan.order) - counts.total())
-    return (counts + missing).most_common()
+    return table.states(plan, loaded).most_common()
 
 
 def overview(rows: Sequence[Row]) -> dict[str, Any]:
@@ -165,7 +163,7 @@ def cell(text: str) -> dict[str, str]:
 
 
 def _bad(text: str) -> bool:
-    return bool(re.match(r"\d+ (failed|timeout|oom|cancelled|invalid|missing|skipped)", text))
+    return bool(re.match(r"\d+ (failed|timeout|oom|cancelled|invalid|missing|never started|skipped)", text))
 
 
 def troubles(plan: Plan, loaded: Loaded) -> list[dict[str, str]]:
@@ -177,8 +175,12 @@ def troubles(plan: Plan, loaded: Loaded) -> list[dict[str, str]]:
             if r.status != "ok":
                 key = (str(p), r.status, r.reason or "")
                 found[key] = found.get(key, 0) + 1
-        if len(results) < plan.repeat:
-            found[str(p), "missing", "not run yet: prk-bench continue"] = plan.repeat - len(results)
+        never = Counter(loaded.never_started.get(p.id, []))
+        for reason, n in never.items():
+            found[str(p), "never started", reason.partition(": ")[2]] = n
+        missing = plan.repeat - len(results) - never.total()
+        if missing:
+            found[str(p), "missing", "not run yet: prk-bench continue"] = missing
     return [
         {"point": point, "status": status, "reason": reason, "launches": str(n)}
         for (point, status, reason), n in found.items()

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,8 @@ class Loaded:
 
     results: dict[str, list[Result]]
     problems: list[tuple[str, str]]
+    # The reasons of launches that a batch job should have started and ended without, by point.
+    never_started: dict[str, list[str]] = field(default_factory=dict)
 
     def counts(self) -> Counter[str]:
         """Return how many launches have each status."""
@@ -128,14 +130,20 @@ def load(store: Store, plan: Plan) -> Loaded:
     points = {p.id for p in plan.points}
     results: dict[str, list[Result]] = {p: [] for p in points}
     problems = []
-    for name in sorted(store.names()):
+    names = store.names()
+    for name in sorted(names):
         try:
             found = read(store.path(name), points)
         except ValueError as error:
             problems.append((f"{name}.json", str(error)))
         else:
             results[found.point].append(found)
-    return Loaded(results, problems)
+    from prk.harness.slurm import journal
+
+    never: dict[str, list[str]] = {}
+    for name, reason in journal.never_started(store, names).items():
+        never.setdefault(name.partition("-")[0], []).append(reason)
+    return Loaded(results, problems, never)
 
 
 def read(path: Path, points: set[str]) -> Result:

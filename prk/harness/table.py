@@ -32,15 +32,16 @@ class Row:
     warnings: tuple[str, ...]
     # The rows that the kernels' own tables have, of all launches.
     own: tuple[Mapping[str, Any], ...] = ()
+    never_started: int = 0
 
     @property
     def missing(self) -> int:
-        return self.planned - self.counts.total()
+        return self.planned - self.counts.total() - self.never_started
 
     @property
     def state(self) -> str:
         """Return ok, or what became of the launches that are not, as: 8 ok, 1 timeout, 1 missing."""
-        counts = self.counts + Counter(missing=self.missing)
+        counts = self.counts + Counter({"never started": self.never_started, "missing": self.missing})
         if set(counts) == {"ok"}:
             return "ok"
         return ", ".join(f"{n} {status}" for status, n in counts.most_common())
@@ -56,6 +57,7 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
     found = []
     for point in plan.points:
         results = loaded.results[point.id]
+        never = loaded.never_started.get(point.id, [])
         rates = tuple(point.rate(s) for r in results for s in r.seconds)
         found.append(
             Row(
@@ -65,9 +67,10 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
                 rates=rates,
                 summary=summarise(rates) if rates else None,
                 bound=bounds.bound(point, machine) if machine else None,
-                reasons=tuple(dict.fromkeys(r.reason for r in results if r.reason)),
+                reasons=tuple(dict.fromkeys([*(r.reason for r in results if r.reason), *never])),
                 warnings=tuple(dict.fromkeys(w for r in results for w in r.warnings)),
                 own=tuple(line for r in results for line in r.table),
+                never_started=len(never),
             )
         )
     return found
@@ -216,16 +219,23 @@ def of_plan(plan: Plan) -> str:
     return "\n".join(blocks)
 
 
+def states(plan: Plan, loaded: Loaded) -> Counter[str]:
+    """Return how many launches have each status, with those that have no record."""
+    never = sum(map(len, loaded.never_started.values()))
+    missing = len(plan.order) - loaded.counts().total() - never
+    return loaded.counts() + Counter({"never started": never, "missing": missing})
+
+
 def of_status(folder: Path, plan: Plan, loaded: Loaded) -> str:
     """Return how many launches have which status, and every one that is not ok."""
-    counts = loaded.counts()
-    missing = len(plan.order) - counts.total()
-    shown = ", ".join(f"{n} {status}" for status, n in (counts + Counter(missing=missing)).most_common())
+    shown = ", ".join(f"{n} {status}" for status, n in states(plan, loaded).most_common())
     lines = [f"{folder}: {plan.title}: {len(plan.order)} launches: {shown}"]
     for p in plan.points:
         for r in loaded.results[p.id]:
             if r.status != "ok":
                 lines.append(f"  {r.status}: {p} repeat {r.repeat + 1}: {r.reason}")
+        for reason, n in Counter(loaded.never_started.get(p.id, [])).items():
+            lines.append(f"  {p}: {n} {reason}")
     lines += [f"  not used: {name}: {why}" for name, why in loaded.problems]
     return "\n".join(lines)
 

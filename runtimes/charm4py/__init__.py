@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,13 @@ class Runtime(Base):
         from . import team
 
         team.end(kernel, outcome)
+
+    def in_allocation(
+        self, step: Sequence[str], words: Sequence[str], options: Mapping[str, Any], shared: str
+    ) -> list[str]:
+        # charmrun leaves a file in its folder, which the nodes read; without ++mpiexec it would use one node.
+        start = ["env", f"--chdir={shared}", str(charmrun()), f"+p{options['pe']}"]
+        return [*start, "++timeout", "60", "++mpiexec", "++remote-shell", shlex.join(step), *words]
 
     def launch(self, job: Job) -> Outcome:
         if self.started():

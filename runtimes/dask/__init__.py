@@ -1,5 +1,7 @@
 """Dask: one long-lived member a worker, halos from worker to worker."""
 
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prk.allreduce.problem import refuse_others
@@ -21,7 +23,7 @@ class Runtime(Base):
             Option(
                 "scheduler",
                 "",
-                "address of a running scheduler; default: a cluster of one's own, on this node",
+                "address of a running scheduler; default: DASK_SCHEDULER_ADDRESS, or an own cluster",
             ),
         ),
         "transpose": (
@@ -43,6 +45,11 @@ class Runtime(Base):
         from . import team
 
         return dict(team.description)
+
+    def in_allocation(
+        self, step: Sequence[str], words: Sequence[str], options: Mapping[str, Any], shared: str
+    ) -> list[str]:
+        return [sys.executable, "-m", f"{__package__}.allocation", shared, *step, "--", *words]
 
     def launch(self, job: Job) -> Outcome:
         from . import cluster

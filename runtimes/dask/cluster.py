@@ -29,8 +29,14 @@ def launch(job: Job) -> Outcome:
     # What Dask logs of a lost worker is said in one line instead.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     quiet = {"logging.distributed": "critical", "distributed.scheduler.allowed-failures": 0}
-    with dask.config.set(quiet), _joined(job) if job.options["scheduler"] else _own(job) as client:
+    address = scheduler(job)
+    with dask.config.set(quiet), _joined(address) if address else _own(job) as client:
         return _run(job, client)
+
+
+def scheduler(job: Job) -> str:
+    """Return the address of the scheduler to join, by option or as Dask itself is told; empty for none."""
+    return job.options["scheduler"] or dask.config.get("scheduler-address", None) or ""
 
 
 @contextlib.contextmanager
@@ -52,9 +58,8 @@ def _own(job: Job) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _joined(job: Job) -> Iterator[Client]:
+def _joined(address: str) -> Iterator[Client]:
     """Connect to the cluster of the given scheduler."""
-    address = job.options["scheduler"]
     try:
         client = Client(address, timeout=ANSWER)
     except (OSError, ValueError) as error:
@@ -72,7 +77,7 @@ def _run(job: Job, client: Client) -> Outcome:
     workers = _workers(job, client)
     key = uuid.uuid4().hex
     doors = client.run(team.open_door, key, workers=workers)
-    own = not job.options["scheduler"]
+    own = not scheduler(job)
     about = {
         "working_processes": len(workers),
         # The client, in whose process the scheduler of an own cluster runs.

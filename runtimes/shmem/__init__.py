@@ -4,6 +4,8 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from prk import environment
 from prk.job import Job, Outcome
@@ -50,6 +52,13 @@ class Runtime(MPIRuntime):
         """Return the bytes of symmetric memory that the kernel allocates on each PE."""
         module = importlib.import_module(f"{__name__}.{job.kernel}")
         return module.symmetric_memory(job.problem, size)
+
+    def in_allocation(
+        self, step: Sequence[str], words: Sequence[str], options: Mapping[str, Any], shared: str
+    ) -> list[str]:
+        # A real OpenSHMEM is another installation than MPI's, with a launcher of its own.
+        own = options["shmem-backend"] == REAL and step[0] == "mpirun"
+        return ["oshrun" if own else step[0], *step[1:], *words]
 
     def launch(self, job: Job) -> Outcome:
         if job.options["shmem-backend"] == "rma":

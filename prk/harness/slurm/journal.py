@@ -1,0 +1,160 @@
+"""The jobs of a sweep as its folder remembers them: slurm/jobs.json."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from prk import record
+from prk.harness import campaign, command, store, verdict
+from prk.harness.plan import Plan
+from prk.harness.slurm import queue
+from prk.harness.slurm.site import Site
+from prk.harness.store import Store
+from prk.problem import Refusal
+
+VERSION = 1
+# What `prk-bench slurm run` ends with when the time limit came near, as timeout(1) does.
+OUT_OF_TIME = 124
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job of the sweep: its number (empty: not submitted) and what Slurm last said of it."""
+
+    name: str
+    nodes: int
+    seconds: int
+    launches: tuple[str, ...]
+    id: str = ""
+    state: str = ""
+    reason: str = ""
+    code: str = ""
+
+    @property
+    def collects(self) -> bool:
+        return not self.launches
+
+    @property
+    def live(self) -> bool:
+        """Tell whether it may still run something."""
+        return bool(self.id) and (not self.state or self.state in queue.LIVE)
+
+    @property
+    def ending(self) -> tuple[str, str]:
+        """Return the status of what ran when the job ended, and why it ended."""
+        who = f"job {self.id} ({self.name})"
+        code = self.code.partition(":")[0]
+        if self.state in ("TIMEOUT", "DEADLINE") or code == str(OUT_OF_TIME):
+            return "timeout", f"{who} ran into its time limit"
+        if self.state == "OUT_OF_MEMORY":
+            return "oom", f"{who} ran out of memory"
+        if self.state in ("NODE_FAIL", "BOOT_FAIL"):
+            return "failed", f"{who} lost a node"
+        if self.state in ("CANCELLED", "PREEMPTED", "REVOKED"):
+            return "cancelled", f"{who} was {self.state.lower()}"
+        if self.state == "FAILED":
+            return "failed", f"{who} failed with exit code {code}, see slurm/{self.name}.{self.id}.out"
+        return "failed", f"{who} ended early ({self.state.lower()}), see slurm/{self.name}.{self.id}.out"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The site that the jobs were made for, and the jobs."""
+
+    site: Site
+    jobs: tuple[Entry, ...] = ()
+
+    def write(self, kept: Store) -> None:
+        """Write the journal, whole or not at all."""
+        table = {"schema": VERSION, "site": self.site.table(), "jobs": [asdict(j) for j in self.jobs]}
+        with store.refuse_unwritable(kept.folder):
+            store.replace(path(kept), (json.dumps(table, indent=1) + "\n").encode())
+
+    def job(self, name: str) -> Entry:
+        """Return the job called `name`. Raises Refusal."""
+        for one in self.jobs:
+            if one.name == name:
+                return one
+        raise Refusal(name, "the sweep has no such job", f"use one of {', '.join(j.name for j in self.jobs)}")
+
+
+def path(kept: Store) -> Path:
+    return kept.folder / "slurm" / "jobs.json"
+
+
+def read(kept: Store) -> Journal | None:
+    """Return the journal, or None if the sweep was never made into jobs. Raises Refusal if it is spoilt."""
+    try:
+        table = json.loads(path(kept).read_text())
+        jobs = tuple(Entry(**{**j, "launches": tuple(j["launches"])}) for j in table["jobs"])
+        return Journal(Site.of(table["site"]), jobs)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refusal(
+            str(path(kept)), f"cannot be used: {error}", "it is written by prk-bench slurm submit"
+        ) from None
+
+
+def read_back(kept: Store, plan: Plan, found: Journal) -> Journal:
+    """Ask Slurm for the state of every job that may have changed, and settle what the ended ones left."""
+    jobs = []
+    for one in found.jobs:
+        if one.live:
+            said = queue.state(one.id)
+            one = replace(one, state=said.state, reason=said.reason, code=said.code)
+        jobs.append(one)
+    asked = replace(found, jobs=tuple(jobs))
+    if asked != found:
+        asked.write(kept)
+    settle(kept, plan, asked)
+    return asked
+
+
+def settle(kept: Store, plan: Plan, found: Journal) -> None:
+    """Write the records of the launches that ran when their job ended; nobody else can any more."""
+    there = kept.names()
+    numbers = {f"{plan.points[p].id}-{r:03d}": (i, plan.points[p], r) for i, (p, r) in enumerate(plan.order)}
+    for name, job in _left(found, there):
+        # A launch that was started has a log; what never was stays to be submitted again.
+        if name in numbers and kept.log(name).with_suffix(".err").exists():
+            number, point, repeat = numbers[name]
+            one = command.launch(plan, number, point, repeat, str(kept.path(name)))
+            status, reason = job.ending
+            about = {**one.about, "allocation": {"job": job.id, "nodes": []}}
+            said = verdict.Verdict(status, "run", reason)
+            with contextlib.suppress(FileExistsError):
+                record.write(campaign.own_record(replace(one, about=about), said, 0.0), kept.path(name))
+
+
+def never_started(kept: Store, names: set[str]) -> dict[str, str]:
+    """Return the launches without a record whose job has ended, with the reason."""
+    found = read(kept)
+    left = _left(found, names) if found else ()
+    return {name: f"never started: {job.ending[1]}" for name, job in left}
+
+
+def _left(found: Journal, there: set[str]) -> Iterator[tuple[str, Entry]]:
+    """Yield the launches without a record, with their latest job, if that has ended."""
+    latest = {name: job for job in found.jobs if job.id for name in job.launches}
+    return ((name, job) for name, job in latest.items() if name not in there and not job.live)
+
+
+def of_status(found: Journal, there: set[str]) -> str:
+    """Return a line a job: its number, state and how many of its launches have a record."""
+    from prk.harness import table
+
+    lines = []
+    for job in found.jobs:
+        state = job.state or ("SUBMITTED" if job.id else "not submitted")
+        done = sum(name in there for name in job.launches)
+        launches = "collects" if job.collects else f"{done} of {len(job.launches)} launches"
+        lines.append((job.name, job.id or "-", state, job.reason or "-", f"{job.nodes} nodes", launches))
+    return table.aligned(lines)
+
+
+def live(found: Journal | None) -> Sequence[Entry]:
+    """Return the jobs that wait or run."""
+    return [j for j in found.jobs if j.live] if found else []
