@@ -2,11 +2,12 @@
 
 A `comm` here has besides rank, size, barrier, gather and bcast:
 send(to, tag, *data) which never waits and gives `data` away; receive(tag) which waits for that message;
-give_way() which lets other members of the same process run; and `repetitions`, a count that tags use,
-so that no two messages of a run carry the same tag.
+give_way() which lets other members of the same process run; `here`, the members of this process; and
+`repetitions`, a count that tags use, so that no two messages of a run carry the same tag.
 """
 
 import numpy as np
+from numba import njit
 
 from prk import decomposition
 from prk.allreduce import schedules
@@ -18,6 +19,8 @@ from prk.synch_p2p import serial as synch_p2p_serial
 from prk.transpose import loops as transpose_loops
 from prk.transpose import serial as transpose_serial
 
+# Lines of Synch_p2p that the first member computes before others of its process take their turn.
+TURN = 16
 # A block of Transpose travels in messages of about this many bytes: packed and unpacked in cache.
 MESSAGE = 1 << 18
 # Messages sent ahead of the one awaited: enough to keep the way busy, few enough to reuse their memory.
@@ -56,14 +59,40 @@ class Stencil(stencil_serial.Kernel):
                 (ghost[:],) = self.comm.receive((self.comm.repetitions, neighbour))
 
 
+@njit(nogil=True, cache=True)
+def line(A, j, ghost):
+    """Compute line j from the value before it; return its last value."""
+    A[j, 0] = ghost
+    synch_p2p_loops.line(A, j, 1)
+    return A[j, A.shape[1] - 1]
+
+
 class SynchP2P(synch_p2p_serial.Kernel):
     """This member's strip, the left neighbour's last column arriving in its ghost column, a value a line."""
 
     def step(self) -> None:
         self.comm.repetitions += 1
-        for first in range(1, self.problem.n, self.problem.group):
-            self.lines(first, min(first + self.problem.group, self.problem.n))
+        if self.problem.group == 1:
+            self.line_by_line()
+        else:
+            for first in range(1, self.problem.n, self.problem.group):
+                self.lines(first, min(first + self.problem.group, self.problem.n))
         self.corner()
+
+    def line_by_line(self) -> None:
+        """Compute all lines, with a message of one number before and after each."""
+        comm, A, repetition = self.comm, self.A, self.comm.repetitions
+        first, last = comm.rank == 0, comm.rank == comm.size - 1
+        for j in range(1, self.problem.n):
+            tag = repetition, j
+            if first:
+                value = line(A, j, A[j, 0])
+                if j % TURN == 0:
+                    comm.give_way()
+            else:
+                value = line(A, j, comm.receive(tag)[0])
+            if not last:
+                comm.send(comm.rank + 1, tag, value)
 
     def lines(self, first: int, stop: int) -> None:
         """Compute the lines of one message."""
@@ -74,8 +103,7 @@ class SynchP2P(synch_p2p_serial.Kernel):
             self.comm.give_way()
         synch_p2p_loops.block(self.A, first, stop)
         if self.comm.rank < self.comm.size - 1:
-            last = self.A[first:stop, -1]
-            self.comm.send(self.comm.rank + 1, tag, last.copy() if stop - first > 1 else float(last[0]))
+            self.comm.send(self.comm.rank + 1, tag, self.A[first:stop, -1].copy())
 
     def corner(self) -> None:
         """Carry -A(m-1, n-1) from the last member to A(0, 0) on the first."""
@@ -88,28 +116,36 @@ class SynchP2P(synch_p2p_serial.Kernel):
 
 
 class Transpose(transpose_serial.Kernel):
-    """This member's column blocks; those of the others travel in pieces, one member a phase."""
+    """This member's column blocks; those of the others travel in pieces, one member a phase.
+
+    A member of the same process is sent the matrix itself. The block that it reads there, and increments, is
+    touched by nobody else, so that the owner need not know when.
+    """
 
     def setup(self) -> None:
         super().setup()
         rows = max(1, MESSAGE // (8 * self.width))
         rows = min(self.width, -(-rows // self.tile) * self.tile)
-        self.pieces = [
-            (source, to, first, min(first + rows, self.width))
-            for source, to in decomposition.pairwise(self.comm.rank, self.comm.size)
-            for first in range(0, self.width, rows)
-        ]
+        pieces = [(first, min(first + rows, self.width)) for first in range(0, self.width, rows)]
+        phases = decomposition.pairwise(self.comm.rank, self.comm.size)
+        self.near = [to for _, to in phases if to in self.comm.here]
+        self.outgoing = [(to, *p) for _, to in phases if to not in self.comm.here for p in pieces]
+        self.incoming = [(source, *p) for source, _ in phases if source not in self.comm.here for p in pieces]
 
     def step(self) -> None:
         self.comm.repetitions += 1
-        self.transpose_diagonal()
-        for number in range(len(self.pieces) + AHEAD):
-            if number < len(self.pieces):
-                self.pack(*self.pieces[number])
+        for to in self.near:
+            self.comm.send(to, (self.comm.repetitions, self.comm.rank), self.A)
+        for number in range(len(self.outgoing) + AHEAD):
+            if number < len(self.outgoing):
+                self.pack(*self.outgoing[number])
             if number >= AHEAD:
-                self.unpack(*self.pieces[number - AHEAD])
+                self.unpack(*self.incoming[number - AHEAD])
+        self.transpose_diagonal()
+        for source in self.near:
+            self.transpose_near(source)
 
-    def pack(self, _: int, to: int, first: int, stop: int) -> None:
+    def pack(self, to: int, first: int, stop: int) -> None:
         """Transpose what goes to columns `first` to `stop` of member `to`, and send it."""
         piece = np.empty((stop - first, self.width))
         transpose_loops.pack(
@@ -117,10 +153,16 @@ class Transpose(transpose_serial.Kernel):
         )
         self.comm.send(to, (self.comm.repetitions, self.comm.rank, first), piece)
 
-    def unpack(self, source: int, _: int, first: int, stop: int) -> None:
+    def unpack(self, source: int, first: int, stop: int) -> None:
         """Wait for the columns `first` to `stop` that come from member `source`, and add them to B."""
         (piece,) = self.comm.receive((self.comm.repetitions, source, first))
         transpose_loops.unpack(piece, 0, 0, self.B, first, source * self.width, stop - first, self.width)
+
+    def transpose_near(self, source: int) -> None:
+        """Wait for the matrix of a member of this process, and transpose this member's block of it."""
+        (A,) = self.comm.receive((self.comm.repetitions, source))
+        here, width = self.columns[0], self.width
+        transpose_loops.transpose(A, 0, here, self.B, 0, source * width, width, width, self.tile)
 
 
 class Allreduce(allreduce_serial.Kernel):

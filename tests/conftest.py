@@ -1,8 +1,15 @@
 """In CI every component is installed, so a skipped test there is a failure."""
 
 import os
+import signal
+import uuid
 
 import pytest
+
+from tests.launch import ENVIRONMENT, processes, wait_until
+
+# A shell's background job ignores the interrupt, and so would the programs that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -17,3 +24,16 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def mark(monkeypatch):
+    """Mark all processes that a test starts, and show that none is left after it."""
+    name = uuid.uuid4().hex
+    monkeypatch.setitem(ENVIRONMENT, "PRK_TEST_MARK", name)
+    yield name
+    wait_until(lambda: not processes(name), 10)
+    left = processes(name)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from prk import runtime
@@ -68,3 +69,23 @@ def mpirun(size, *command, **more):
 def own_lines(done):
     """Return the lines on standard error that are ours, not the launcher's."""
     return [line for line in done.stderr.splitlines() if line.startswith("prk")]
+
+
+def processes(mark):
+    """Return pid and command line of the living processes that carry the mark in their environment."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"PRK_TEST_MARK={mark}".encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(what, seconds=30):
+    """Return what the function returns as soon as that is true, or what it returned last."""
+    end = time.monotonic() + seconds
+    while not (found := what()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found

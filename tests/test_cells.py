@@ -7,6 +7,8 @@ import pytest
 from prk import runtime
 from tests.launch import run
 
+pytestmark = pytest.mark.usefixtures("mark")
+
 TEAMS = [
     (name, size)
     for name in runtime.runtimes()

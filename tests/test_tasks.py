@@ -6,47 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
-from pathlib import Path
 
 import pytest
 
-from tests.launch import BIN, ENVIRONMENT, ROOT, own_lines, run
+from tests.launch import BIN, ENVIRONMENT, ROOT, own_lines, processes, run, wait_until
 
 LONG = ("--n", 2000, "--iterations", 100_000, "--quiet")
-
-
-def processes(mark):
-    """Return pid and command line of the living processes that carry the mark in their environment."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"PRK_TEST_MARK={mark}".encode() in (folder / "environ").read_bytes():
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-    return found
-
-
-def wait_until(what, seconds=30):
-    """Return what the function returns as soon as that is true, or what it returned last."""
-    end = time.monotonic() + seconds
-    while not (found := what()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return found
-
-
-@pytest.fixture
-def mark(monkeypatch):
-    """Mark all processes that a test starts, and show that none is left after it."""
-    name = uuid.uuid4().hex
-    monkeypatch.setitem(ENVIRONMENT, "PRK_TEST_MARK", name)
-    yield name
-    wait_until(lambda: not processes(name), 10)
-    left = processes(name)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert not left
 
 
 def started(*words):
@@ -65,7 +30,7 @@ def module(*words, **more):
     return run(sys.executable, "-m", *words, **more)
 
 
-@pytest.mark.parametrize(("pe", "factor"), [(2, 2), (2, 4), (1, 4)])
+@pytest.mark.parametrize(("pe", "factor"), [(pe, factor) for pe in (1, 2, 3) for factor in (2, 4)])
 def test_whole_fields_equal_the_reference_on_more_chares(mark, pe, factor):
     done = module("tests.cells", "charm4py", f"pe={pe}", f"overdecomposition={factor}")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from charm4py import Array, Chare, Reducer, charm, coro
+from charm4py import Array, Channel, Chare, Reducer, charm, coro
 from charm4py.threads import LocalFuture
 
 from prk import cli, decomposition
@@ -35,12 +35,16 @@ class Comm:
         self.rank = index[0] * columns + index[1] if columns else index[0]
         self.inbox: dict[Any, tuple[Any, ...]] = {}
         self.wanted: Any = None
+        self.proxies: dict[int, Any] = {}
         self.broadcasts = self.repetitions = 0
         self.here.append(self.rank)
 
     def proxy(self, rank: int) -> Any:
         """Return what member `rank` is addressed by."""
-        return self.chare.thisProxy[divmod(rank, self.columns) if self.columns else rank]
+        if rank not in self.proxies:
+            index = divmod(rank, self.columns) if self.columns else rank
+            self.proxies[rank] = self.chare.thisProxy[index]
+        return self.proxies[rank]
 
     def barrier(self) -> None:
         self.chare.allreduce().get()
@@ -64,7 +68,7 @@ class Comm:
         """Wait for the message with this tag; meanwhile other chares of the process run."""
         if tag in self.inbox:
             return self.inbox.pop(tag)
-        self.wanted, self.coroutine = tag, LocalFuture()
+        self.wanted = tag
         return self.coroutine.get()
 
     def arrive(self, tag: Any, data: tuple[Any, ...]) -> None:
@@ -74,6 +78,10 @@ class Comm:
             self.coroutine.send(data)
         else:
             self.inbox[tag] = data
+
+    def channel(self, other: int) -> Channel:
+        """Return Charm4py's own channel to another member, which the kernels' messages are compared with."""
+        return Channel(self.chare, remote=self.proxy(other))
 
     def give_way(self) -> None:
         """Let the other members of this process run, by waiting for a message to oneself."""
@@ -118,6 +126,7 @@ class Member(Chare):
     @coro
     def run(self, job: Job, done: Any) -> None:
         """Run the job as this member; the first one reports when all have ended."""
+        self.comm.coroutine = LocalFuture()
         try:
             outcome = job.run(self.comm)
             self.comm.barrier()

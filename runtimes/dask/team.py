@@ -68,6 +68,7 @@ class Comm:
     def join(self, rank: int, addresses: list[str]) -> None:
         """Become member `rank` of those at `addresses`."""
         self.rank, self.size, self.addresses = rank, len(addresses), addresses
+        self.here = [rank]
         self.outgoing: dict[int, Any] = {}
         self.outbox: list[deque] = [deque() for _ in addresses]
         self.sending = [False] * self.size
