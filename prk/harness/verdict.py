@@ -13,8 +13,10 @@ from prk.harness.launch import Ended
 from prk.harness.plan import Point
 
 # PRK's closing line: "Rate (MFlops/s): 123.4  Avg time (s): 0.0567".
-RATE = re.compile(r"Rate \(\s*(?P<unit>[^)]+?)\s*\):\s*(?P<rate>\S+)\s+Avg time \(s\):\s*(?P<time>\S+)")
+RATE = re.compile(r"Rate \( *(?P<unit>[^)\n]+?) *\): *(?P<rate>\S+) +Avg time \(s\): *(?P<time>\S+)")
 VALID = re.compile(r"^\s*Solution validates\s*$", re.MULTILINE)
+# What Python says, and what Slurm says for the kernel and for itself.
+NO_MEMORY = re.compile(r"MemoryError|oom[-_]kill event|Out Of Memory|exceeded memory limit")
 # Printed rates are rounded, and count what their program counts.
 AGREEMENT = 0.01
 
@@ -54,8 +56,11 @@ def judge(point: Point, ended: Ended, limit: float) -> Verdict:
 
 def out_of_memory(ended: Ended) -> bool:
     """Tell whether memory ran out: a kill by the kernel, or by its looks (also in a rank or in Python)."""
-    killed = ended.code in (-signal.SIGKILL, 128 + signal.SIGKILL)
-    return killed or (ended.code != 0 and (ended.oom or "MemoryError" in ended.err))
+    if ended.code == 0:
+        return False
+    # srun reports the same signal of tasks that it ended itself because another one failed.
+    killed = ended.code in (-signal.SIGKILL, 128 + signal.SIGKILL) and "srun: error" not in ended.err
+    return killed or ended.oom or bool(NO_MEMORY.search(ended.err))
 
 
 def judge_foreign(point: Point, ended: Ended) -> Verdict:

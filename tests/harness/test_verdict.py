@@ -47,6 +47,7 @@ def test_own_runtimes(ended, status, said):
         (LINES.format(rate=109.76, time=1e-3), "ok", None),
         ("Solution validates\n", "failed", "no 'Rate"),
         ("Rate (MFlops/s): 9.0  Avg time (s): 1.0\n", "invalid", "without 'Solution validates'"),
+        ("Rate (MFlops/s): 9.0  Avg time (s):\n1.0\n", "failed", "printed neither a rate nor"),
         ("", "failed", "neither a rate nor"),
         (LINES.format(rate="nan", time=1.0), "failed", "no positive numbers"),
         (LINES.format(rate=-1, time=1.0), "failed", "no positive numbers"),
