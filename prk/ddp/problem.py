@@ -151,8 +151,9 @@ class Ddp(Problem):
     def _row(self, case: Measured, size: int) -> dict[str, Any]:
         """Return the row of one run; times are those of the slowest rank."""
         found = case.findings
-        compute, alone = (max(f[k] for f in found) for k in ("compute", "alone"))
-        with_it = max(f["step"] for f in found)
+        compute, with_it, alone, table = (
+            max(f[k] for f in found) for k in ("compute", "step", "alone", "table")
+        )
         exposed = max(0.0, with_it - compute) if size > 1 else 0.0
         right = np.sum([f["right"] for f in found], axis=0).tolist()
         quality = [r / found[0]["tested"] for r in right]
@@ -169,7 +170,7 @@ class Ddp(Problem):
             "hidden": max(0.0, alone - exposed) * 1e3 if size > 1 else 0.0,
             "efficiency": compute / with_it if case.valid else None,
             "reduced": found[0]["reduced"],
-            "predicted": alone / with_it,
+            "predicted": table / with_it,
             "loss": loss if math.isfinite(loss) else None,
             "quality": quality[-1] if quality else None,
             "epochs": reached,

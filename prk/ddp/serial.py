@@ -1,6 +1,7 @@
 """Data-parallel training, serial: every other runtime changes only how gradients are averaged."""
 
 import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from prk import decomposition, kernel
+from prk.allreduce.problem import Allreduce
 from prk.ddp import models
 from prk.ddp.problem import REPLAYED, Ddp
 from prk.problem import Field
@@ -37,10 +39,28 @@ class Kernel(kernel.Kernel[Ddp]):
         self.ended: list[float] = []
         # Weights before, and gradient of, the first and the last step.
         self.kept: list[tuple[np.ndarray, np.ndarray]] = []
+        # The gradients that are averaged together; a single process averages none.
+        self.groups: list[list[torch.Tensor]] = []
         self.connect()
 
     def connect(self) -> None:
         """Prepare the averaging of gradients."""
+
+    def group(self, limit: float) -> list[list[torch.Tensor]]:
+        """Return the weights in groups of at most `limit` bytes, or of one.
+
+        Gradients become ready from the last layer to the first.
+        """
+        groups: list[list[torch.Tensor]] = [[]]
+        for weight in reversed(self.weights):
+            if groups[-1] and sum(w.nbytes for w in groups[-1]) + weight.nbytes > limit:
+                groups.append([])
+            groups[-1].append(weight)
+        return groups
+
+    def allreduce(self, problem: Allreduce) -> Any:
+        """Return this runtime's allreduce, by which the share of communication is predicted."""
+        raise NotImplementedError
 
     def backward(self, loss: torch.Tensor) -> None:
         """Compute the gradient of the global batch's mean loss, from the mean loss of this member's share."""
@@ -161,6 +181,7 @@ class Kernel(kernel.Kernel[Ddp]):
             "compute": compute,
             "step": step,
             "alone": alone,
+            "table": self.table(),
             "reduced": sum(w.numel() * w.element_size() for w in self.weights) if self.comm.size > 1 else 0,
             "right": self.right,
             "tested": max(1, len(self.test_labels)),
@@ -191,6 +212,18 @@ class Kernel(kernel.Kernel[Ddp]):
                 seconds[turn, number] = time.perf_counter() - begin
         without, with_it, alone = np.median(seconds, axis=0).tolist()
         return without, with_it, alone
+
+    def table(self) -> float:
+        """Return the seconds of a step's messages as the table of prk.allreduce has them: their medians."""
+        sizes = Counter(sum(w.nbytes for w in group) for group in self.groups)
+        seconds = 0.0
+        for size, times in sizes.items():
+            problem = Allreduce(min_bytes=size, max_bytes=size, place="in", iterations=PROBES)
+            reduce = self.allreduce(problem)
+            reduce.repeat(problem.repetitions)
+            reduce.close()
+            seconds += times * float(np.median(reduce.laps[1:]))
+        return seconds
 
     def backward_alone(self, loss: torch.Tensor) -> None:
         """Compute this member's own gradient and leave it so."""

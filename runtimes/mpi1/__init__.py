@@ -1,5 +1,7 @@
 """MPI two-sided: the model that every other one is compared with."""
 
+import os
+
 from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Option
@@ -27,9 +29,11 @@ class Runtime(MPIRuntime):
     }
 
     def launch(self, job: Job) -> Outcome:
-        # The thread that reduces gradients calls MPI while the main thread does not.
         if job.options.get("overlap") == "thread":
+            # The thread that reduces gradients calls MPI while the main thread does not.
             self.thread_level = "serialized"
+            # While it waits for a message, the core is the main thread's. Open MPI reads this at its start.
+            os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
         return super().launch(job)
 
     def refuse(self, job: Job, size: int) -> None:

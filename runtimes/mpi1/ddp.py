@@ -12,7 +12,10 @@ import numpy as np
 import torch
 from mpi4py import MPI
 
+from prk.allreduce.problem import Allreduce
 from prk.ddp import serial
+
+from . import allreduce
 
 
 class Bucket:
@@ -34,14 +37,8 @@ class Kernel(serial.Kernel):
     """This rank's replica; gradients are summed over the ranks, of losses divided by their number."""
 
     def connect(self) -> None:
-        limit = self.options["bucket-mb"] * 1e6
-        # Gradients become ready from the last layer to the first.
-        groups: list[list[torch.Tensor]] = [[]]
-        for weight in reversed(self.weights):
-            if groups[-1] and sum(w.nbytes for w in groups[-1]) + weight.nbytes > limit:
-                groups.append([])
-            groups[-1].append(weight)
-        self.buckets = [Bucket(group) for group in groups]
+        self.groups = self.group(self.options["bucket-mb"] * 1e6)
+        self.buckets = [Bucket(group) for group in self.groups]
         self.requests: list[MPI.Request] = []
         self.waiting: queue.SimpleQueue[Bucket | None] = queue.SimpleQueue()
         self.finished = threading.Semaphore(0)
@@ -51,6 +48,9 @@ class Kernel(serial.Kernel):
         for bucket in self.buckets:
             for member in bucket.weights:
                 member.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self.ready(bucket))
+
+    def allreduce(self, problem: Allreduce) -> Any:
+        return allreduce.Kernel(problem, self.comm, {"algorithm": "library"})
 
     def serve(self) -> None:
         """Reduce buckets in the order in which they come; only this thread calls MPI meanwhile."""

@@ -1,12 +1,15 @@
 """Data-parallel training by DistributedDataParallel over gloo."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from prk.allreduce.problem import Allreduce
 from prk.ddp import serial
 
-from . import team
+from . import allreduce, team
 
 
 class Kernel(serial.Kernel):
@@ -14,6 +17,9 @@ class Kernel(serial.Kernel):
 
     def connect(self) -> None:
         team.join(self.comm)
+        # About as the wrapper groups them, which makes its first group a small one.
+        self.groups = self.group(self.options["bucket-mb"] * 1e6)
+        self.messages = [torch.zeros(sum(w.numel() for w in group)) for group in self.groups]
         self.wrapped = DistributedDataParallel(
             self.model, bucket_cap_mb=self.options["bucket-mb"], gradient_as_bucket_view=True
         )
@@ -27,5 +33,8 @@ class Kernel(serial.Kernel):
         return super().train(inputs, labels, backward)
 
     def average_only(self) -> None:
-        for weight in self.weights:
-            dist.all_reduce(weight.grad)
+        for message in self.messages:
+            dist.all_reduce(message)
+
+    def allreduce(self, problem: Allreduce) -> Any:
+        return allreduce.Kernel(problem, self.comm, {})

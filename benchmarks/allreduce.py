@@ -1,0 +1,82 @@
+"""Compare the library's allreduce through this package with a bare loop over mpi4py's, in one run.
+
+`mpirun -n 2 python benchmarks/allreduce.py`: both loops run in the same processes by turns, so that a machine
+whose speed drifts still gives a ratio. Each has its own two arrays, and neither waits for the other ranks
+between two calls. The time of a turn is the slowest rank's. Nothing else may run meanwhile; more ranks than
+cores mean nothing.
+"""
+
+import argparse
+import time
+
+import numpy as np
+from mpi4py import MPI
+
+from prk import runtime
+from prk.allreduce.problem import Allreduce
+
+comm = MPI.COMM_WORLD
+
+
+def bare(source, result, calls):
+    """Return the seconds of a call: nothing but the calls between two looks at the clock."""
+    begin = time.perf_counter()
+    for _ in range(calls):
+        comm.Allreduce(source, result)
+    return (time.perf_counter() - begin) / calls
+
+
+def package(kernel, repetitions):
+    """Return the seconds of a call as the kernel states them."""
+    kernel.repeat(repetitions)
+    return sum(kernel.laps[-repetitions:]) / repetitions
+
+
+def compare(size, algorithm, turns, repetitions):
+    """Return (package, bare) in seconds of each turn, slowest rank."""
+    problem = Allreduce(min_bytes=size, max_bytes=size, iterations=(turns + 1) * repetitions - 1)
+    kernel = runtime.kernel_class("mpi1", "allreduce")(problem, comm, {"algorithm": algorithm})
+    source, result = np.ones(size // 4, np.float32), np.zeros(size // 4, np.float32)
+    found = np.zeros((turns + 1, 2))
+    for turn in range(turns + 1):
+        # Who goes first changes from turn to turn.
+        for which in (0, 1) if turn % 2 else (1, 0):
+            comm.Barrier()
+            if which == 0:
+                found[turn, 0] = package(kernel, repetitions)
+            else:
+                found[turn, 1] = bare(source, result, repetitions * problem.burst)
+    wrong = problem.check([problem.partial(kernel.fields())])[0].error
+    kernel.close()
+    assert not wrong, f"{wrong} wrong elements"
+    comm.Allreduce(MPI.IN_PLACE, found, MPI.MAX)
+    # The first turn touches the pages.
+    return found[1:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--algorithm", default="library", help="of the package's side (default: library)")
+    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[4**k for k in range(1, 14)])
+    arguments = parser.parse_args()
+    if comm.rank == 0:
+        print(
+            f"{comm.size} ranks, {arguments.turns} turns; package / bare: median, least, largest of the turns"
+        )
+        print("  size (B)  package (us)  bare (us)   ratio   least  largest")
+    for size in arguments.sizes:
+        repetitions = max(3, min(20, (1 << 24) // size))
+        found = compare(size, arguments.algorithm, arguments.turns, repetitions)
+        ratio = found[:, 0] / found[:, 1]
+        ours, theirs = np.median(found, axis=0) * 1e6
+        if comm.rank == 0:
+            print(
+                f"{size:>10}{ours:>14.2f}{theirs:>11.2f}{np.median(ratio):>8.3f}"
+                f"{ratio.min():>8.3f}{ratio.max():>9.3f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
