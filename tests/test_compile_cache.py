@@ -71,7 +71,7 @@ sys.exit("\\n".join(wrong) or None)
 
 
 def test_stencils_cached_by_several_processes_stay_apart_in_one(tmp_path):
-    """Compiled code is linked by name: every stencil needs a name of its own, not only a cache entry."""
+    """Compiled code is linked by name, so each stencil needs a name of its own and not only a cache entry."""
     kinds = [f"{pattern},{radius}" for pattern in ("star", "compact") for radius in (1, 2, 4)]
     for chosen in (*([kind] for kind in kinds), kinds):
         done = run(sys.executable, "-c", STENCILS, *chosen, NUMBA_CACHE_DIR=tmp_path)

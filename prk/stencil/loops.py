@@ -1,6 +1,6 @@
 """The compute core of Stencil: a weighted sum over a neighbourhood, fused with the increment of the input.
 
-A sweep loads every cache line from memory once and runs at Nstream's bandwidth: see `make_sweep`.
+A sweep loads every cache line from memory once and runs at Nstream's bandwidth: see `sweep`.
 """
 
 import functools
@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 # Output rows computed together: one loaded vector serves up to eight of them, which divides the traffic
 # between L2 and L1. 0.53 of Nstream's rate with 1 row, 0.95 with 4, 1.1 with 8 (star, radius 4).
@@ -96,21 +96,26 @@ def increment(inp, i0, i1, j0, j1):
             row[j] += one
 
 
-@functools.cache
-def make_sweep(pattern, radius, dtype):
-    """Return the compiled `sweep(inp, out, r0, r1, c0, c1, i0, i1, j0, j1)` of one stencil and dtype.
+def sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
+    """Add the weighted sums of inp to out[r0:r1, c0:c1] and then 1 to inp[i0:i1, j0:j1], in compiled code.
 
-    It adds the weighted sums of inp to out[r0:r1, c0:c1] and then 1 to inp[i0:i1, j0:j1]: two C-contiguous
-    arrays of the same shape and of this dtype, whose ghost points exist. Either box may be empty.
+    Two C-contiguous arrays of the same shape and type, whose ghost points exist; either box may be empty.
     The increment is fused: an element is incremented when nothing that follows reads it any more.
+    Pattern and radius are compile-time constants: literals, or variables of an enclosing function.
     """
-    # The closure holds a string and integers only, so that Numba's cache knows it again in the next process.
-    kind, r = str(pattern), int(radius)
-    itemsize = np.dtype(dtype).itemsize
+    raise NotImplementedError("called from Python: use make_sweep")
+
+
+@overload(sweep, prefer_literal=True, jit_options={"nogil": True})
+def _compiled_sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
+    # Constants as arguments, not as variables of a factory: so they are part of the compiled function's name.
+    # Code is linked by name, and two stencils that two processes cached were one to a third that linked both.
+    kind, r = pattern.literal_value, radius.literal_value
+    itemsize = inp.dtype.bitwidth // 8
     lanes = (64 if llvm.get_host_cpu_features().get("avx512f") else 32) // itemsize
     wide = TILE_BYTES // itemsize
 
-    def sweep(inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
+    def run(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
         if r1 <= r0 or c1 <= c0:
             increment(inp, i0, i1, j0, j1)
             return
@@ -139,7 +144,16 @@ def make_sweep(pattern, radius, dtype):
             increment(inp, done, i1, left, right)
             left = right
 
-    # Compiled code calls by name, and Numba numbers equal names a process: two stencils that two processes
-    # cached would be one to the third that links them.
-    sweep.__qualname__ += f"_{kind}_{r}"
-    return njit(cache=True, nogil=True)(sweep)
+    return run
+
+
+@functools.cache
+def make_sweep(pattern, radius):
+    """Return `sweep` compiled for one stencil, to be called from Python without the first two arguments."""
+    pattern, radius = str(pattern), int(radius)
+
+    @njit(cache=True, nogil=True)
+    def run(inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
+        sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1)
+
+    return run

@@ -25,7 +25,7 @@ class Kernel(kernel.Kernel[Stencil]):
     def setup(self) -> None:
         problem = self.problem
         self.tile = self.place()
-        self.sweep = loops.make_sweep(problem.pattern, problem.radius, problem.dtype)
+        self.sweep = loops.make_sweep(problem.pattern, problem.radius)
         self.held = self.room()
         height, width = (stop - start for start, stop in self.held)
         self.inp, self.out = self.allocate((height, width))

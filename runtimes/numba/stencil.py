@@ -17,7 +17,7 @@ class Kernel(serial.Kernel):
         self.team = threads.team(self.options)
         super().setup()
         problem = self.problem
-        self.band = make_band(problem.pattern, problem.radius, problem.dtype)
+        self.band = make_band(problem.pattern, problem.radius)
 
     def start(self) -> None:
         self.parts = self.own[0] + self.team.parts(self.tile.shape[0])
@@ -42,12 +42,11 @@ class Kernel(serial.Kernel):
 
 
 @functools.cache
-def make_band(pattern, radius, dtype):
+def make_band(pattern, radius):
     """Return the compiled work of one thread for one stencil."""
-    sweep, r = loops.make_sweep(pattern, radius, dtype), int(radius)
+    pattern, r = str(pattern), int(radius)
 
-    # Not cached: Numba never finds a function again that refers to another one by a closure.
-    @njit(nogil=True)
+    @njit(cache=True, nogil=True)
     def band(thread, team, parts, inp, out, inner, own, first, last):
         """Run repetitions `first` to `last` - 1 on the rows of one thread; return an error code.
 
@@ -63,7 +62,7 @@ def make_band(pattern, radius, dtype):
         for k in range(first, last):
             if wait(team, OPENED, k + 1) | wait(team, north, 2 * k) | wait(team, south, 2 * k):
                 return -1
-            sweep(inp, out, r0, r1, inner[2], inner[3], i0, i1, own[2], own[3])
+            loops.sweep(pattern, r, inp, out, r0, r1, inner[2], inner[3], i0, i1, own[2], own[3])
             publish(team, DONE + thread, 2 * k + 1)
             if wait(team, north, 2 * k + 1) | wait(team, south, 2 * k + 1):
                 return -1
