@@ -126,35 +126,41 @@ class Transpose(transpose_serial.Kernel):
         super().setup()
         rows = max(1, MESSAGE // (8 * self.width))
         rows = min(self.width, -(-rows // self.tile) * self.tile)
-        pieces = [(first, min(first + rows, self.width)) for first in range(0, self.width, rows)]
-        phases = decomposition.pairwise(self.comm.rank, self.comm.size)
-        self.near = [to for _, to in phases if to in self.comm.here]
-        self.outgoing = [(to, *p) for _, to in phases if to not in self.comm.here for p in pieces]
-        self.incoming = [(source, *p) for source, _ in phases if source not in self.comm.here for p in pieces]
+        self.pieces = [
+            (source, to, first, min(first + rows, self.width))
+            for source, to in decomposition.pairwise(self.comm.rank, self.comm.size)
+            for first in range(0, self.width, rows)
+        ]
+        self.near = {to for _, to, *_ in self.pieces if to in self.comm.here}
 
     def step(self) -> None:
         self.comm.repetitions += 1
         for to in self.near:
             self.comm.send(to, (self.comm.repetitions, self.comm.rank), self.A)
-        for number in range(len(self.outgoing) + AHEAD):
-            if number < len(self.outgoing):
-                self.pack(*self.outgoing[number])
+        # Near ones keep their place among the pieces: who sends in a phase is received from in the same one.
+        for number in range(len(self.pieces) + AHEAD):
+            if number < len(self.pieces):
+                self.pack(*self.pieces[number])
             if number >= AHEAD:
-                self.unpack(*self.incoming[number - AHEAD])
+                self.unpack(*self.pieces[number - AHEAD])
         self.transpose_diagonal()
         for source in self.near:
             self.transpose_near(source)
 
-    def pack(self, to: int, first: int, stop: int) -> None:
+    def pack(self, _: int, to: int, first: int, stop: int) -> None:
         """Transpose what goes to columns `first` to `stop` of member `to`, and send it."""
+        if to in self.near:
+            return
         piece = np.empty((stop - first, self.width))
         transpose_loops.pack(
             self.A, 0, to * self.width + first, piece, 0, 0, self.width, stop - first, self.tile
         )
         self.comm.send(to, (self.comm.repetitions, self.comm.rank, first), piece)
 
-    def unpack(self, source: int, first: int, stop: int) -> None:
+    def unpack(self, source: int, _: int, first: int, stop: int) -> None:
         """Wait for the columns `first` to `stop` that come from member `source`, and add them to B."""
+        if source in self.near:
+            return
         (piece,) = self.comm.receive((self.comm.repetitions, source, first))
         transpose_loops.unpack(piece, 0, 0, self.B, first, source * self.width, stop - first, self.width)
 

@@ -37,6 +37,12 @@ def test_whole_fields_equal_the_reference_on_more_chares(mark, pe, factor):
     assert f"on {pe * factor} members" in done.stdout
 
 
+def test_more_pieces_than_go_ahead_of_the_one_awaited(mark):
+    words = ("--runtime", "charm4py", "--pe", 2, "--overdecomposition", 4, "--order", 2000)
+    done = module("prk.transpose", *words, "--iterations", 1, seconds=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_chares_that_take_turns_are_timed_together(mark):
     done = module("tests.naps")
     assert done.returncode == 0, done.stderr
