@@ -28,7 +28,7 @@ SMALL = {
 def test_mutant_is_caught(number, tmp_path):
     row = ROWS[number]
     before, after = team(row["runtime"], row.get("ranks", 2))
-    # What was compiled with the unbroken file inside is cached; a runtime's own kernel file is inside of nothing.
+    # What has the unbroken file inside may be cached; a runtime's own kernel file is inside of nothing.
     shared = "/" in row["file"] and "njit" in broken(row)
     cache = {"NUMBA_CACHE_DIR": str(tmp_path)} if shared else {}
     done = run(
