@@ -12,6 +12,17 @@ from tests.launch import ENVIRONMENT, processes, wait_until
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Their tests share nothing; those of each other file run one after the other, which keeps their fixtures one.
+APART = ("test_cells.py", "test_cli.py", "test_mpich.py", "test_mutants.py", "test_ranks.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Say which tests `make test` may run side by side."""
+    for item in items:
+        if item.path.name not in APART:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 def pytest_ignore_collect(collection_path, config):
     """Leave the in-rank tests to the launches of test_ranks.py."""
     return True if collection_path.name == "ranks" and not config.getoption("--with-mpi") else None
