@@ -100,3 +100,17 @@ def test_the_window_flavours_work_here(comm):
     group.try_share(comm, 1000)
     with pytest.raises(Refusal, match="shared windows need"):
         group.try_share(comm, 1 << 50)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("way", ["messages", "flags", "barrier"])
+def test_a_meeting_synchronises_memory_before_and_after(comm, agree, monkeypatch, way):
+    """Counted, because processors that keep the order of stores hide a missing one from any run."""
+    team, calls = group.Group(comm, None), []
+    meet = group.Meeting(team, [r for r in range(team.size) if r != team.rank], way)
+    monkeypatch.setattr(team, "sync", lambda: calls.append(1))
+    meet()
+    monkeypatch.undo()
+    meet.close()
+    team.close()
+    agree([f"{way}: {len(calls)} of 2"] if len(calls) != 2 else [])
