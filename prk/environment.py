@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,11 @@ def launched() -> tuple[int, int] | None:
 def speaks() -> bool:
     """Tell whether this process is the one that prints: the launcher's rank 0, or the only process."""
     return (launched() or (0, 1))[0] == 0
+
+
+def node() -> str:
+    """Return the name of this process's node: Slurm's, of which several may share a host, else the host's."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
 
 
 def available_memory() -> int:

@@ -4,7 +4,6 @@ No runtime repeats any of this, so a runtime that forgot an exchange cannot repo
 """
 
 import os
-import socket
 from dataclasses import fields
 from functools import partial
 from typing import Any
@@ -64,8 +63,7 @@ def _measure(problem: Problem, make: Any, comm: Any) -> Any:
 
 def _describe_member() -> dict[str, Any]:
     return {
-        # Nodes of one Slurm may share a host name, as those on one machine do.
-        "host": os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
+        "host": environment.node(),
         "cpus": sorted(os.sched_getaffinity(0)),
         "available": environment.available_memory(),
     }

@@ -1,9 +1,9 @@
 """MPI between processes and threads in each: one rank a socket or a node, as launched."""
 
-import socket
 from collections import Counter
 from typing import Any
 
+from prk import environment
 from prk.job import Job
 from prk.problem import Refusal
 
@@ -36,7 +36,7 @@ class Runtime(Threads, MPIRuntime):
 
     def probe(self, job: Job, comm: Any) -> str:
         """Divide the cpus that ranks of a node have in common, then refuse what does not suit a rank."""
-        mine = socket.gethostname(), tuple(Threads.cpus)
+        mine = environment.node(), tuple(Threads.cpus)
         all_ = comm.allgather(mine)
         ranks_of = Counter(all_)
         # Equal on all ranks, so that one number stands in the record.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import prk
+from prk import runtime
 from prk.harness import table
 from prk.harness.command import Launch
 from prk.harness.plan import Plan, Point
@@ -128,8 +129,11 @@ def preparations(launches: Sequence[Launch]) -> list[Point]:
         layout = point.layout
         each = 1 if layout["nodes"] > 1 else min(2, layout["ranks"])
         ranks = layout["nodes"] * each
-        small = {k: _small(v, ranks) for k, v in point.parameters.items()}
-        options = {k: ranks if k in ("pe", "workers") else v for k, v in point.options.items()}
+        # A rank of chares holds several members.
+        members = ranks * point.options.get("overdecomposition", 1)
+        small = {k: _small(v, members) for k, v in point.parameters.items()}
+        counts = runtime.runtime(point.runtime).count_option
+        options = {k: ranks if k == counts != "threads" else v for k, v in point.options.items()}
         placed = {**layout, "ranks": ranks, "ranks_per_node": each}
         key = (point.kernel, point.runtime, *small.items(), *options.items(), *placed.items())
         found.setdefault(
@@ -138,8 +142,8 @@ def preparations(launches: Sequence[Launch]) -> list[Point]:
     return list(found.values())
 
 
-def _small(value: Any, ranks: int) -> Any:
-    """Return a size of about a thousand that divides over the ranks; what is no size stays."""
+def _small(value: Any, members: int) -> Any:
+    """Return a size of about a thousand that divides over the members; what is no size stays."""
     if type(value) is not int or value < 1000:
         return value
-    return -(-1000 // ranks) * ranks
+    return -(-1000 // members) * members

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from prk import record
-from prk.harness import campaign, command, store, verdict
+from prk.harness import campaign, command, store, table, verdict
 from prk.harness.plan import Plan
 from prk.harness.slurm import queue
 from prk.harness.slurm.site import Site
@@ -144,14 +144,13 @@ def _left(found: Journal, there: set[str]) -> Iterator[tuple[str, Entry]]:
 
 def of_status(found: Journal, there: set[str]) -> str:
     """Return a line a job: its number, state and how many of its launches have a record."""
-    from prk.harness import table
-
     lines = []
     for job in found.jobs:
         state = job.state or ("SUBMITTED" if job.id else "not submitted")
         done = sum(name in there for name in job.launches)
         launches = "collects" if job.collects else f"{done} of {len(job.launches)} launches"
-        lines.append((job.name, job.id or "-", state, job.reason or "-", f"{job.nodes} nodes", launches))
+        nodes = "1 node" if job.nodes == 1 else f"{job.nodes} nodes"
+        lines.append((job.name, job.id or "-", state, job.reason or "-", nodes, launches))
     return table.aligned(lines)
 
 

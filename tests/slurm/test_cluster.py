@@ -1,0 +1,364 @@
+"""The real thing: sweeps on a Slurm of four nodes, and what goes wrong with them."""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from prk import record, runtime
+from prk.harness import store
+from prk.harness.slurm import journal
+from prk.harness.store import Store
+from tests.harness.making import STAND_IN
+from tests.launch import ROOT, run
+
+CLUSTER = Path(__file__).with_name("cluster")
+MPICH = ROOT / ".venv-mpich" / "bin" / "python"
+SCHEMA = json.loads(record.SCHEMA.read_text())
+
+# The sweeps besides README's. Programs of others stand for what goes wrong, without spending anybody's time.
+HANGING = '[runtimes.hanging]\ncommand = "srun --nodes={nodes} --ntasks={ranks} sleep 500"\n'
+HANGS = '[[points]]\nkernel = "stencil"\nruntime = "hanging"\n'
+SWEEPS = {
+    "lost": (HANGING + HANGS, 'cache = ""'),
+    "cancelled": (HANGING + HANGS, 'cache = ""'),
+    "long": ("repeat = 2\n" + HANGING + HANGS, 'cache = ""'),
+    "special": (
+        f"""timeout = 60
+[runtimes.failing]
+command = "srun --ntasks={{ranks}} --kill-on-bad-exit=1 {sys.executable} -c 'raise ValueError(42)'"
+[runtimes.hungry]
+command = "srun --ntasks=1 --mem=99 {sys.executable} -c 'import time; x = bytearray(3 << 27); time.sleep(40)'"
+[[points]]
+kernel = "stencil"
+runtime = ["serial", "failing", "hungry"]
+n = 200
+[[points]]
+kernel = "stencil"
+runtime = "shmem"
+nodes = 2
+ranks_per_node = 2
+n = 200
+options.shmem.shmem-backend = "shmem4py"
+[[points]]
+kernel = "stencil"
+runtime = "mpithreads"
+nodes = 2
+threads = 2
+n = 200
+[[points]]
+kernel = "allreduce"
+runtime = "torch"
+nodes = 2
+max_bytes = 4096
+""",
+        'bind = "none"\ncache = ""',
+    ),
+    # MPICH under srun, and all node counts in one job.
+    "one": (
+        "timeout = 20\n" + HANGING + HANGS + "nodes = 2\n"
+        '[[points]]\nkernel = "nstream"\nruntime = "mpi1"\nnodes = [1, 2]\nranks_per_node = 2\nn = 4000\n',
+        f'python = "{MPICH}"\nlauncher = "srun"\nmpi = "pmi2"\nbind = "none"\ncache = ""',
+    ),
+}
+# One launch that ends well when it is told to, and one that needs all nodes.
+DRAINED = f"""seed = 1
+[runtimes.patient]
+command = "sh -c 'until [ -e go ]; do sleep 0.1; done; exec {STAND_IN} good {{iterations}} {{n}}'"
+[[points]]
+kernel = "stencil"
+runtime = "patient"
+nodes = [1, 4]
+"""
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    """Bring up the cluster; return a function that runs a command on it."""
+    folder = tempfile.mkdtemp(prefix="prk-", dir="/tmp")
+    # Other users' programs must reach the daemons' sockets.
+    Path(folder).chmod(0o755)
+    own = {"PRK_SLURM_DIR": folder}
+    done = run(CLUSTER, "up", seconds=600, **own)
+    try:
+        if done.returncode:
+            pytest.skip(f"no Slurm: {done.stderr.strip().splitlines()[-1]}")
+        own["SLURM_CONF"] = done.stdout.strip().removeprefix("export SLURM_CONF=")
+        # What the submitter's environment says must not change the jobs.
+        own |= {"SBATCH_PARTITION": "nowhere", "SLURM_NTASKS": "7", "TMPDIR": folder}
+
+        def on_it(*words, seconds=60, **more):
+            return run(*words, seconds=seconds, **own, **more)
+
+        yield on_it
+    finally:
+        run(CLUSTER, "down", seconds=100, **own)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def submitted(slurm, tmp_path_factory):
+    """Submit all sweeps; return the folder where they are, and a function that runs prk-bench slurm there."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    for name in ("bench.py", "jobs"):
+        (folder / name).symlink_to(ROOT / name)
+
+    def bench(*words):
+        return slurm(sys.executable, "bench.py", *words, cwd=folder)
+
+    said = {c.split()[3]: slurm("bash", "-c", c, cwd=folder) for c in readme_commands()[:3]}
+    for name, (text, site) in SWEEPS.items():
+        (folder / f"{name}.toml").write_text(f"seed = 1\n{text}")
+        (folder / f"{name}-site.toml").write_text(site)
+        more = ["--one-allocation"] if name == "one" else []
+        done = bench("slurm", "submit", f"{name}.toml", "--site", f"{name}-site.toml", "--out", name, *more)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder, bench, said
+
+
+def readme_commands():
+    """Return the commands of README's section, in its order, without their comments."""
+    section = (ROOT / "README.md").read_text().partition("\n## On a cluster\n")[2].partition("\n## ")[0]
+    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    return [line.partition("  #")[0].rstrip() for line in lines]
+
+
+def wait(what, seconds=150):
+    """Wait until `what()` is true, or fail saying what it last returned."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, f"still {found!r} after {seconds} s"
+        time.sleep(0.2)
+    return found
+
+
+def job(folder, name):
+    return journal.read(Store(folder)).job(name).id
+
+
+def state(slurm, number):
+    text = slurm("scontrol", "show", "job", "-o", number).stdout
+    return re.search(r"JobState=(\w+)", text)[1]
+
+
+def ended(slurm, *numbers, seconds=200):
+    """Wait until the jobs have ended."""
+
+    def all_have():
+        left = set(slurm("squeue", "-h", "-o", "%i").stdout.split()) & set(numbers)
+        return not left
+
+    wait(all_have, seconds)
+
+
+def launch_runs(folder):
+    """Tell whether a launch of the sweep is running: it has a log and no record."""
+    return [
+        p for p in (folder / "logs").glob("*.err") if not (folder / "records" / f"{p.stem}.json").exists()
+    ]
+
+
+def node_of(slurm, number):
+    return slurm("squeue", "-h", "-j", number, "-o", "%N").stdout.strip()
+
+
+def records(folder):
+    """Return the records of a sweep by runtime and nodes; all are as the schema says."""
+    found = {}
+    for path in sorted((folder / "records").glob("*.json")):
+        one = json.loads(path.read_text())
+        jsonschema.validate(one, SCHEMA)
+        found[one["runtime"], one["layout"]["nodes"]] = one
+    kept = Store(folder)
+    assert not store.load(kept, kept.plan()).problems
+    return found
+
+
+def test_lost_node_is_read_back(slurm, submitted):
+    folder, bench, _ = submitted
+    number = job(folder / "lost", "nodes-1")
+    wait(lambda: launch_runs(folder / "lost"))
+    node = node_of(slurm, number)
+    slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    ended(slurm, number)
+    done = bench("slurm", "status", "lost")
+    assert "failed: stencil hanging ranks=1 nodes=1 threads=1 iterations=10" in done.stdout
+    assert f"job {number} (nodes-1) lost a node" in done.stdout
+    assert "NODE_FAIL" in done.stdout
+    assert records(folder / "lost")["hanging", 1]["launch"]["allocation"]["job"] == number
+
+
+def test_cancelled_job_is_read_back(slurm, submitted):
+    folder, bench, _ = submitted
+    number = job(folder / "cancelled", "nodes-1")
+    wait(lambda: launch_runs(folder / "cancelled"))
+    assert bench("slurm", "cancel", "cancelled").stdout.startswith(f"cancelled nodes-1 ({number}), collect (")
+    ended(slurm, number)
+    bench("slurm", "collect", "cancelled")
+    found = records(folder / "cancelled")["hanging", 1]
+    assert (found["status"], found["reason"]) == ("cancelled", f"job {number} (nodes-1) was cancelled")
+    assert "1 cancelled" in bench("results", "cancelled").stdout
+
+
+def test_time_limit_of_a_job(slurm, submitted):
+    folder, bench, _ = submitted
+    number = job(folder / "long", "nodes-1")
+    wait(lambda: launch_runs(folder / "long"))
+    # The warning comes at Slurm's next look at the limits, which is every 30 s.
+    slurm("scontrol", "update", f"jobid={number}", "EndTime=now+80")
+    ended(slurm, number)
+    found = records(folder / "long")["hanging", 1]
+    assert (found["status"], found["reason"]) == ("timeout", f"job {number} ran into its time limit")
+    assert found["launch"]["allocation"]["job"] == number
+    assert len(found["launch"]["allocation"]["nodes"]) == 1
+    done = bench("slurm", "status", "long")
+    assert "1 timeout" in done.stdout
+    assert f"never started: job {number} (nodes-1) ran into its time limit" in done.stdout
+    assert bench("slurm", "collect", "long").returncode == 0
+    assert "1 timeout, 1 never started" in bench("results", "long").stdout
+    page = (folder / "long" / "report.html").read_text()
+    assert "never started" in page
+    assert "1 timeout, 1 never started" in page, "the figure's note"
+
+
+def test_readme_runs_every_runtime_as_written(slurm, submitted):
+    folder, _, said = submitted
+    assert len(readme_commands()) == 5
+    here = {n for n in runtime.runtimes() if runtime.has(n, "stencil") and not runtime.missing(n, "stencil")}
+    several = here - {"serial", "numba"}
+    count = len(here - {"serial"}) + len(several)
+    assert f"2 jobs, {count} launches" in said["plan"].stdout, said["plan"].stderr
+    assert "submitted collect: job" in said["submit"].stdout
+    assert "RUNNING" in said["status"].stdout or "PENDING" in said["status"].stdout
+    sweep = folder / "runs" / "first-nodes"
+    numbers = {name: job(sweep, name) for name in ("nodes-1", "nodes-2", "collect")}
+    ended(slurm, *numbers.values(), seconds=300)
+    assert "report.html" in (sweep / "slurm" / f"collect.{numbers['collect']}.out").read_text()
+    collect, cancel = (slurm("bash", "-c", c, cwd=folder) for c in readme_commands()[3:])
+    assert f"{count} launches: {count} ok" in collect.stdout, collect.stdout
+    assert cancel.stdout == "no job of this sweep waits or runs\n"
+
+    found = records(sweep)
+    assert set(found) == {(n, 1) for n in here - {"serial"}} | {(n, 2) for n in several}
+    for (name, nodes), one in found.items():
+        ranks = one["placement"]
+        allocation = one["launch"]["allocation"]
+        hosts = [r["host"] for r in ranks]
+        assert allocation["job"] == numbers[f"nodes-{nodes}"]
+        assert set(hosts) == set(allocation["nodes"])
+        assert set(hosts) <= {"n1", "n2", "n3", "n4"}
+        assert len(set(hosts)) == nodes
+        assert all(r["cpus"] for r in ranks)
+        if name != "dask":
+            # Nodes are filled one after the other.
+            assert hosts == sorted(hosts)
+    cache = found["mpi1", 2]["environment"]["variables"]["NUMBA_CACHE_DIR"]
+    assert cache.endswith(f"/prk-{numbers['nodes-2']}")
+    assert not Path(cache).exists(), "it goes with the job"
+    # Compiled before anything was timed.
+    assert found["mpi1", 2]["compile_seconds"] < 0.5
+    assert (
+        "not compiled beforehand" not in (sweep / "slurm" / f"nodes-2.{numbers['nodes-2']}.out").read_text()
+    )
+    assert not list((sweep / "slurm").glob("*.tmp"))
+
+
+def test_other_runtimes_and_what_fails(slurm, submitted):
+    folder, bench, _ = submitted
+    ended(slurm, *(job(folder / "special", f"nodes-{n}") for n in (1, 2)))
+    bench("slurm", "collect", "special")
+    found = records(folder / "special")
+    status = {name: one["status"] for (name, _), one in found.items()}
+    assert status == {
+        **dict.fromkeys(("serial", "shmem", "torch", "mpithreads"), "ok"),
+        "failing": "failed",
+        "hungry": "oom",
+    }
+    assert found["mpithreads", 2]["layout"]["threads"] == 2
+    assert "ValueError: 42" in found["failing", 1]["reason"]
+    assert found["shmem", 2]["options"]["shmem-backend"] == "shmem4py"
+    assert len({r["host"] for r in found["torch", 2]["placement"]}) == 2
+
+
+def test_one_allocation_under_srun_with_a_launch_over_its_limit(slurm, submitted):
+    folder, bench, _ = submitted
+    if not MPICH.exists():
+        pytest.skip("no MPICH: make .venv-mpich/smoke")
+    number = job(folder / "one", "all")
+    ended(slurm, number, seconds=300)
+    assert bench("slurm", "status", "one").returncode == 0
+    found = records(folder / "one")
+    assert {k: v["status"] for k, v in found.items()} == {
+        ("mpi1", 1): "ok",
+        ("mpi1", 2): "ok",
+        ("hanging", 2): "timeout",
+    }
+    assert found["hanging", 2]["reason"] == "no end after 20 s"
+    assert "MPICH" in found["mpi1", 2]["communication"]["mpi"]
+    for nodes in (1, 2):
+        one = found["mpi1", nodes]
+        assert len({r["host"] for r in one["placement"]}) == nodes
+        assert one["launch"]["command"].startswith(f"srun --nodes={nodes} --ntasks={2 * nodes} ")
+        assert len(one["launch"]["allocation"]["nodes"]) == 2
+    # No step outlives its launch.
+    assert "COMPLETED" in state(slurm, number) or "FAILED" in state(slurm, number)
+
+
+def test_node_that_is_drained_meanwhile(slurm, submitted):
+    folder, bench, _ = submitted
+    (folder / "drained.toml").write_text(DRAINED)
+    submit = "slurm", "submit", "drained.toml", "--site", "long-site.toml", "--out", "drained"
+    assert bench(*submit).returncode == 0
+    running, waiting = (job(folder / "drained", f"nodes-{n}") for n in (1, 4))
+    node = wait(lambda: launch_runs(folder / "drained") and node_of(slurm, running))
+    slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    # What runs there is not disturbed; what wants the node waits, and is not submitted again.
+    (folder / "go").touch()
+    ended(slurm, running)
+    assert bench(*submit).stdout == f"submitted before: nodes-4 ({waiting})\n"
+    done = bench("slurm", "status", "drained")
+    assert "1 ok, 1 missing" in done.stdout
+    assert re.search(rf"nodes-4 +{waiting} +PENDING", done.stdout)
+    assert re.search(rf"nodes-1 +{running} +COMPLETED", done.stdout)
+    bench("slurm", "cancel", "drained")
+    ended(slurm, waiting)
+    assert (
+        f"never started: job {waiting} (nodes-4) was cancelled" in bench("slurm", "status", "drained").stdout
+    )
+    assert "1 never started" in bench("results", "drained").stdout
+    assert records(folder / "drained")["patient", 1]["status"] == "ok"
+
+
+def test_plain_script(slurm, tmp_path):
+    script = ROOT / "jobs" / "slurm" / "prk.sbatch"
+    (tmp_path / "record.json").unlink(missing_ok=True)
+    words = ["stencil", "--runtime", "mpi1", "--n", 200, "--json", tmp_path / "record.json"]
+    before = ["sbatch", "--parsable", "--partition=debug", "-N", 2, "--ntasks-per-node", 2]
+    done = slurm(*before, "-o", tmp_path / "out", script, *words, cwd=tmp_path, PRK_BIND="none")
+    assert done.returncode == 0, done.stderr
+    ended(slurm, done.stdout.strip())
+    assert "Solution validates" in (tmp_path / "out").read_text()
+    found = json.loads((tmp_path / "record.json").read_text())
+    assert found["layout"] == {"ranks": 4, "nodes": 2, "ranks_per_node": 2, "threads": 1}
+
+
+def test_bad_input_on_a_real_cluster(slurm, tmp_path):
+    def bench(*words):
+        return slurm(sys.executable, ROOT / "bench.py", "slurm", "submit", *words, cwd=tmp_path)
+
+    (tmp_path / "site.toml").write_text('partition = "nowhere"')
+    for words, said in (
+        (["first-nodes", "--site", "site.toml"], "there is no such partition; use one of debug, small"),
+        (["first-nodes", "--preset", "eight"], "partition debug: it has 4 nodes and the sweep goes up to 8"),
+    ):
+        done = bench(*words)
+        assert done.returncode == 2, done.stdout + done.stderr
+        (line,) = done.stderr.splitlines()
+        assert said in line
+    assert not (tmp_path / "runs").exists()
