@@ -32,11 +32,12 @@ def package(kernel, repetitions):
     return sum(kernel.laps[-repetitions:]) / repetitions
 
 
-def compare(size, algorithm, turns, repetitions):
-    """Return (package, bare) in seconds of each turn, slowest rank."""
+def compare(size, algorithm, turns, repetitions, first):
+    """Return (package, bare) in seconds of each turn, slowest rank; with `first`, bare allocates first."""
     problem = Allreduce(min_bytes=size, max_bytes=size, iterations=(turns + 1) * repetitions - 1)
+    arrays = [np.ones(size // 4, np.float32), np.zeros(size // 4, np.float32)] if first else []
     kernel = runtime.kernel_class("mpi1", "allreduce")(problem, comm, {"algorithm": algorithm})
-    source, result = np.ones(size // 4, np.float32), np.zeros(size // 4, np.float32)
+    source, result = arrays or [np.ones(size // 4, np.float32), np.zeros(size // 4, np.float32)]
     found = np.zeros((turns + 1, 2))
     for turn in range(turns + 1):
         # Who goes first changes from turn to turn.
@@ -57,25 +58,28 @@ def compare(size, algorithm, turns, repetitions):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--algorithm", default="library", help="of the package's side (default: library)")
-    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=6, help="each with new arrays (default: 6)")
+    parser.add_argument("--turns", type=int, default=4, help="of both loops in a round (default: 4)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4**k for k in range(1, 14)])
     arguments = parser.parse_args()
     if comm.rank == 0:
+        count = arguments.rounds * arguments.turns
         print(
-            f"{comm.size} ranks, {arguments.turns} turns; package / bare: median, least, largest of the turns"
+            f"{comm.size} ranks, {arguments.algorithm}; package / bare over {count} turns: median, quartiles"
         )
-        print("  size (B)  package (us)  bare (us)   ratio   least  largest")
+        print("  size (B)  package (us)  bare (us)   ratio  quartiles")
     for size in arguments.sizes:
         repetitions = max(3, min(20, (1 << 24) // size))
-        found = compare(size, arguments.algorithm, arguments.turns, repetitions)
-        ratio = found[:, 0] / found[:, 1]
+        found = np.concatenate(
+            [
+                compare(size, arguments.algorithm, arguments.turns, repetitions, number % 2)
+                for number in range(arguments.rounds)
+            ]
+        )
+        low, middle, high = np.percentile(found[:, 0] / found[:, 1], (25, 50, 75))
         ours, theirs = np.median(found, axis=0) * 1e6
         if comm.rank == 0:
-            print(
-                f"{size:>10}{ours:>14.2f}{theirs:>11.2f}{np.median(ratio):>8.3f}"
-                f"{ratio.min():>8.3f}{ratio.max():>9.3f}",
-                flush=True,
-            )
+            print(f"{size:>10}{ours:>14.2f}{theirs:>11.2f}{middle:>8.3f}{low:>7.3f}-{high:.3f}", flush=True)
 
 
 if __name__ == "__main__":
