@@ -29,7 +29,7 @@ def do_submit(arguments: argparse.Namespace) -> int:
     chosen = _site(arguments, folder)
     most = _asked(chosen) if arguments.dry_run and not queue.answers() else submission.longest(chosen, plan)
     kept = submission.folder_of(plan, folder)
-    with kept.locked():
+    with kept.locked(), journal.locked(kept):
         # The folder's own, whose order has another seed.
         plan = kept.plan()
         before = journal.read(kept)
@@ -111,7 +111,8 @@ def _jobs(arguments: argparse.Namespace) -> tuple[Store, Plan, journal.Journal]:
     plan, found = kept.plan(), journal.read(kept)
     if found is None:
         raise Refusal(str(kept.folder), "it has no jobs", "submit it: prk-bench slurm submit")
-    return kept, plan, journal.read_back(kept, plan, found)
+    with journal.locked(kept):
+        return kept, plan, journal.read_back(kept, plan, journal.read(kept) or found)
 
 
 def _sweep(arguments: argparse.Namespace) -> tuple[Plan, Path]:

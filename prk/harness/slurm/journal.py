@@ -1,6 +1,7 @@
 """The jobs of a sweep as its folder remembers them: slurm/jobs.json."""
 
 import contextlib
+import fcntl
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -98,8 +99,24 @@ def read(kept: Store) -> Journal | None:
         ) from None
 
 
+@contextlib.contextmanager
+def locked(kept: Store) -> Iterator[None]:
+    """Keep others from changing the journal: a job that collects may do so while somebody looks."""
+    with store.refuse_unwritable(kept.folder):
+        path(kept).parent.mkdir(exist_ok=True)
+        lock = (path(kept).parent / ".lock").open("w")
+    with lock:
+        # A file system without locks has to do without.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def read_back(kept: Store, plan: Plan, found: Journal) -> Journal:
-    """Ask Slurm for the state of every job that may have changed, and settle what the ended ones left."""
+    """Ask Slurm for the state of every job that may have changed, and settle what the ended ones left.
+
+    The journal is to be locked, and read since.
+    """
     jobs = []
     for one in found.jobs:
         if one.live:
