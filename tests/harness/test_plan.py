@@ -197,6 +197,15 @@ def test_sweeps_for_one_machine_cover_every_runtime(name):
     assert {p.runtime for p in made.points} == {n for n in here if any(runtime.has(n, k) for k in kernels)}
 
 
+def test_kernel_that_cannot_run_here_is_left_out_with_what_would_install_it(monkeypatch):
+    monkeypatch.setattr(runtime.problem_class("ddp"), "requires", ("a_package_that_is_absent",))
+    made = plan.make(sweep.read(sweep.find("laptop")))
+    assert {p.kernel for p in made.points} == {"stencil", "synch_p2p", "transpose", "allreduce"}
+    (line,) = (e for e in made.excluded if e["kernel"] == "ddp")
+    assert line["runtime"] == "*"
+    assert "pip install" in line["reason"]
+
+
 def test_ten_thousand_points_are_planned_in_two_seconds():
     code = (
         "from prk.harness import adhoc, plan\n"
