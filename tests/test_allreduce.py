@@ -111,6 +111,28 @@ def test_crossover_and_refusals():
     assert fit.refused(rows(1e-6, 1e9)) is None
 
 
+def a_record(variant, *given, status="ok"):
+    parameters = {"collective": "allreduce", "dtype": "float32", "place": "out"}
+    same = {"parameters": parameters, "runtime": "mpi1", "layout": {"ranks": 2}}
+    return {**same, "variant": variant, "status": status, "table": rows(*given) if given else []}
+
+
+def test_records_of_a_sweep_are_fitted_by_algorithm_and_their_crossover_told():
+    quick, wide = a_record("", 1e-6, 1e9), a_record("algorithm=ring", 10e-6, 10e9)
+    slow, noisy = a_record("", 1e-3, 1e6), a_record("algorithm=rabenseifner", 1e-6, 1e9, 3.0)
+    lines = fit.report([quick, wide, slow, quick, noisy, a_record("algorithm=x", status="failed")])
+    where = "allreduce float32 out, 2 ranks: "
+    assert len(lines) == 5
+    # The median of its three launches.
+    assert lines[0] == where + f"mpi1: {fit.line(quick['table'])}"
+    assert "noisy" in lines[2]
+    assert lines[3] == where + "mpi1 algorithm=x: refused, status failed"
+    words = lines[4].removeprefix(where).split()
+    assert words[:6] == ["mpi1", "is", "faster", "up", "to", words[5]]
+    assert float(words[5]) == pytest.approx(10_000, rel=0.1)
+    assert words[7:] == ["mpi1", "algorithm=ring", "beyond"]
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [

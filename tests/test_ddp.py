@@ -157,7 +157,9 @@ def test_synthetic_has_the_parameters_asked_for():
 
     problem = Ddp(workload="synthetic", weights=10_000, layers=4)
     assert sum(w.numel() for w in models.model(problem).parameters()) == 10_000
-    done = kernel("ddp", "--workload", "synthetic", "--weights", 40_000, "--iterations", 5, size=2)
+    problem = Ddp(workload="synthetic", widths="30,200,10")
+    assert [w.shape for w in models.model(problem).parameters()] == [(200, 30), (10, 200)]
+    done = kernel("ddp", "--workload", "synthetic", "--widths", "30,200,10", "--iterations", 5, size=2)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -169,6 +171,7 @@ def test_synthetic_has_the_parameters_asked_for():
         ({"batch": 2000}, 1, "at most 1437"),
         ({"epochs": 2, "workload": "synthetic"}, 1, "--epochs"),
         ({"weights": 1, "layers": 2}, 1, "--weights"),
+        ({"widths": "100,ten"}, 1, "--widths"),
         ({"learning_rate": 0.0}, 1, "--learning-rate"),
         ({"workload": "fashion-mnist", "data": "/nowhere"}, 1, "/nowhere has no train-images-idx3-ubyte"),
     ],

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -94,15 +95,31 @@ def label(record: Mapping[str, Any]) -> str:
     return f"{p['collective']} {p['dtype']} {p['place']}, {record['layout']['ranks']} ranks: {name}"
 
 
+def merged(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, float]]:
+    """Return one table of several launches: at each size the medians over them."""
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for row in (row for table in tables for row in table):
+        found.setdefault(row["bytes"], []).append(row)
+    return [
+        {"bytes": size, **{name: median(row[name] for row in rows) for name in ("p50", "p95")}}
+        for size, rows in sorted(found.items())
+    ]
+
+
 def report(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line a record, and one for each two of them that can be compared and cross."""
+    """Return a line for each algorithm, of all its records, and one for each two that can be compared."""
     lines, fits = [], []
+    same: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
-        why = refused(record["table"]) if record["status"] == "ok" else f"status {record['status']}"
-        found = None if why else line(record["table"])
-        lines.append(f"{label(record)}: {found or f'refused, {why}'}")
+        same.setdefault(label(record), []).append(record)
+    for name, own in same.items():
+        wrong = sorted({record["status"] for record in own} - {"ok"})
+        rows = merged([record["table"] for record in own if not wrong])
+        why = f"status {', '.join(wrong)}" if wrong else refused(rows)
+        found = None if why else line(rows)
+        lines.append(f"{name}: {found or f'refused, {why}'}")
         if found:
-            fits.append((label(record).split(": "), found))
+            fits.append((name.split(": "), found))
     for ((where, a), first), ((other, b), second) in combinations(fits, 2):
         if where != other:
             continue

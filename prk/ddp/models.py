@@ -1,5 +1,6 @@
 """The models, their first weights drawn by NumPy so that they do not depend on a library's version."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,8 @@ def model(problem: Ddp) -> nn.Module:
         head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
         layers = [stem, nn.GroupNorm(8, 16), nn.ReLU(), *blocks, *head]
     else:
-        square = [nn.Linear(problem.width, problem.width, bias=False) for _ in range(problem.layers)]
-        layers = [layer for linear in square for layer in (linear, nn.ReLU())][:-1]  # type: ignore[assignment]
+        linear = [nn.Linear(a, b, bias=False) for a, b in pairwise(problem.shape)]
+        layers = [layer for one in linear for layer in (one, nn.ReLU())][:-1]  # type: ignore[assignment]
     made = nn.Sequential(*layers)
     draw = np.random.default_rng(problem.seed)
     with torch.no_grad():
@@ -60,8 +61,8 @@ def tensors(problem: Ddp) -> tuple[torch.Tensor, ...]:
     if problem.workload == "synthetic":
         draw = np.random.default_rng(problem.seed)
         # One batch, used in every step: only the sizes matter.
-        inputs = draw.standard_normal((problem.batch, problem.width)).astype(np.float32)
-        labels = draw.integers(0, problem.width, problem.batch)
+        inputs = draw.standard_normal((problem.batch, problem.shape[0])).astype(np.float32)
+        labels = draw.integers(0, problem.shape[-1], problem.batch)
         arrays: tuple[Any, ...] = (inputs, labels, inputs[:0], labels[:0])
     else:
         arrays = data.digits() if problem.workload == "digits" else data.fashion(problem.data)

@@ -1,8 +1,10 @@
 """Data-parallel training: what is trained, on which global batch, and how right training is recognised."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import mean, pstdev
 from typing import Any, ClassVar
 
@@ -64,6 +66,9 @@ class Ddp(Problem):
     learning_rate: float = parameter(0.05, "peak of the learning rate", label="Learning rate")
     weights: int = parameter(6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)")
     layers: int = parameter(4, "layers of the synthetic model", label="Layers (synthetic)")
+    widths: str = parameter(
+        "", "or its layers' widths, as 1024,4096,10: input, hidden ones, output", label="Widths (synthetic)"
+    )
     torch_threads: int = parameter(1, "threads that compute in a rank", label="Threads of torch")
     data: str = parameter("", "folder with the files of Fashion-MNIST", label="Data folder")
 
@@ -73,9 +78,11 @@ class Ddp(Problem):
         return SAMPLES.get(self.workload, self.repetitions * self.batch) // self.batch
 
     @property
-    def width(self) -> int:
-        """Return the width of the synthetic model's square layers."""
-        return math.isqrt(self.weights // self.layers)
+    def shape(self) -> list[int]:
+        """Return the widths of the synthetic model: of its input and of each layer's output."""
+        if self.widths:
+            return [int(width) for width in self.widths.split(",")]
+        return [math.isqrt(self.weights // self.layers)] * (self.layers + 1)
 
     @property
     def work(self) -> int:
@@ -88,9 +95,10 @@ class Ddp(Problem):
 
     def memory(self, size: int) -> int:
         # Weights, gradients, momentum and three copies for the check; data and activations; torch itself.
-        weights = {"digits": 10_000, "fashion-mnist": 200_000}.get(self.workload, self.weights)
+        synthetic = sum(a * b for a, b in pairwise(self.shape))
+        weights = {"digits": 10_000, "fashion-mnist": 200_000}.get(self.workload, synthetic)
         samples = {"digits": 1 << 20, "fashion-mnist": 220 << 20}.get(
-            self.workload, 4 * self.batch * self.width
+            self.workload, 4 * self.batch * sum(self.shape)
         )
         return 6 * 4 * weights + samples + self.batch * (1 << 16) + (256 << 20)
 
@@ -113,6 +121,8 @@ class Ddp(Problem):
             raise Refusal("--epochs", "one step would run, untimed", "use more epochs or a smaller --batch")
         if self.weights < self.layers:
             raise Refusal("--weights", f"{self.weights} are too few for {self.layers} layers", "use more")
+        if self.widths and not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)+", self.widths):
+            raise Refusal("--widths", f"{self.widths!r} is no list of widths", "use two or more, as 1024,10")
         if self.learning_rate <= 0:
             raise Refusal("--learning-rate", f"{self.learning_rate:g} is not positive", "use 0.05")
         if self.workload == "fashion-mnist":
