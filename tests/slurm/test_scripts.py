@@ -353,6 +353,16 @@ def test_submit_that_fails_half_way_lists_what_was_submitted(fake, tmp_path):
     assert "afterany:41:42" in (folder / "said").read_text()
 
 
+def test_first_job_that_slurm_refuses_is_one_line(fake):
+    folder, bench = fake
+    (folder / "refuse").write_text("nodes-1")
+    done = bench("submit", *SWEEP)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("prk-bench: nodes-1: Slurm refuses it: Batch job submission failed: Job violates")
+    assert not (folder / "number").exists()
+
+
 def test_what_ran_when_its_job_ended_is_recorded_once(tmp_path):
     made = planned({"kernel": "stencil", "runtime": "mpi1", "ranks": [1, 2], "n": 64}, repeat=2)
     kept = written(tmp_path / "s", made, Site())

@@ -54,9 +54,11 @@ def _submit(kept: Store, made: journal.Journal) -> int:
     try:
         now = submission.submit(kept, made)
     except submission.HalfWay as stopped:
-        print(f"Slurm refused {stopped.refused}: {stopped.line}")
         if not stopped.taken:
-            return 1
+            raise Refusal(
+                stopped.refused, f"Slurm refuses it: {stopped.line}", "mend the site file"
+            ) from None
+        print(f"Slurm refused {stopped.refused}: {stopped.line}")
         print(f"submitted before: {', '.join(f'{j.name} ({j.id})' for j in stopped.taken)}")
         print(f"to cancel them: prk-bench slurm cancel {kept.folder}")
         print(f"to submit the rest, once that is mended: prk-bench slurm submit {kept.folder}")
