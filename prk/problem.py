@@ -1,8 +1,10 @@
 """What every kernel's problem has in common: parameters, refusals, and the analytic check."""
 
 import importlib.util
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from statistics import median
 from typing import Any, ClassVar
 
 import numpy as np
@@ -153,8 +155,21 @@ class Problem:
         return []
 
     def summary(self, repeats: Sequence[Sequence[Measured]], size: int) -> dict[str, Any]:
-        """Return what else the repeats tell, as names and plain values; lists are recorded only."""
-        return {}
+        """Return what else the repeats tell, as names and plain values; lists are recorded only.
+
+        Where the members count their messages: what one of them costs the process that takes in most.
+        """
+        cases = [case for repeat in repeats for case in repeat]
+        taken: Counter = Counter()
+        for found in cases[0].findings:
+            taken[found.get("process")] += found.get("messages", 0)
+        if not taken.total() or not all(case.valid for case in cases):
+            return {}
+        seconds = median(case.seconds for case in cases)
+        return {
+            "messages a repetition": taken.total(),
+            "time a message with its work (us)": round(1e6 * seconds / max(taken.values()), 3),
+        }
 
     def rate(self, seconds: float) -> float:
         """Return the rate in `unit` if one repetition takes so long."""

@@ -6,6 +6,8 @@ give_way() which lets other members of the same process run; `here`, the members
 `repetitions`, a count that tags use, so that no two messages of a run carry the same tag.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -21,10 +23,13 @@ from prk.transpose import serial as transpose_serial
 
 # Lines of Synch_p2p that the first member computes before others of its process take their turn.
 TURN = 16
-# A block of Transpose travels in messages of about this many bytes: packed and unpacked in cache.
-MESSAGE = 1 << 18
+# A block of Transpose travels in squares of this side, half a MiB: packed and unpacked in cache, and in long
+# parts of columns (strips of 32 whole columns took twice as long to pack), an odd number of cache lines each.
+SIDE = 264
 # Messages sent ahead of the one awaited: enough to keep the way busy, few enough to reuse their memory.
 AHEAD = 4
+
+Cut = tuple[int, int]
 
 
 class Nstream(nstream_serial.Kernel):
@@ -114,6 +119,10 @@ class SynchP2P(synch_p2p_serial.Kernel):
             (corner,) = self.comm.receive(tag)
             self.A[0, 0] = -corner
 
+    def findings(self) -> dict[str, Any]:
+        lines = -(-(self.problem.n - 1) // self.problem.group)
+        return counted(self.comm, 1 if self.comm.rank == 0 else lines)
+
 
 class Transpose(transpose_serial.Kernel):
     """This member's column blocks; those of the others travel in pieces, one member a phase.
@@ -124,12 +133,13 @@ class Transpose(transpose_serial.Kernel):
 
     def setup(self) -> None:
         super().setup()
-        rows = max(1, MESSAGE // (8 * self.width))
-        rows = min(self.width, -(-rows // self.tile) * self.tile)
+        side = max(self.tile, SIDE)
+        cuts = [(first, min(first + side, self.width)) for first in range(0, self.width, side)]
         self.pieces = [
-            (source, to, first, min(first + rows, self.width))
+            (source, to, rows, columns)
             for source, to in decomposition.pairwise(self.comm.rank, self.comm.size)
-            for first in range(0, self.width, rows)
+            for rows in cuts
+            for columns in cuts
         ]
         self.near = {to for _, to, *_ in self.pieces if to in self.comm.here}
 
@@ -147,28 +157,38 @@ class Transpose(transpose_serial.Kernel):
         for source in self.near:
             self.transpose_near(source)
 
-    def pack(self, _: int, to: int, first: int, stop: int) -> None:
-        """Transpose what goes to columns `first` to `stop` of member `to`, and send it."""
+    def pack(self, _: int, to: int, rows: Cut, columns: Cut) -> None:
+        """Transpose and send a piece: what goes from this member's columns `rows` to `columns` of `to`."""
         if to in self.near:
             return
-        piece = np.empty((stop - first, self.width))
+        height, width = rows[1] - rows[0], columns[1] - columns[0]
+        piece = np.empty((width, height))
         transpose_loops.pack(
-            self.A, 0, to * self.width + first, piece, 0, 0, self.width, stop - first, self.tile
+            self.A, rows[0], to * self.width + columns[0], piece, 0, 0, height, width, self.tile
         )
-        self.comm.send(to, (self.comm.repetitions, self.comm.rank, first), piece)
+        self.comm.send(to, (self.comm.repetitions, self.comm.rank, rows[0], columns[0]), piece)
 
-    def unpack(self, source: int, _: int, first: int, stop: int) -> None:
-        """Wait for the columns `first` to `stop` that come from member `source`, and add them to B."""
+    def unpack(self, source: int, _: int, rows: Cut, columns: Cut) -> None:
+        """Wait for a piece that comes from columns `rows` of member `source`, and add it to B."""
         if source in self.near:
             return
-        (piece,) = self.comm.receive((self.comm.repetitions, source, first))
-        transpose_loops.unpack(piece, 0, 0, self.B, first, source * self.width, stop - first, self.width)
+        (piece,) = self.comm.receive((self.comm.repetitions, source, rows[0], columns[0]))
+        transpose_loops.unpack(piece, 0, 0, self.B, columns[0], source * self.width + rows[0], *piece.shape)
 
     def transpose_near(self, source: int) -> None:
         """Wait for the matrix of a member of this process, and transpose this member's block of it."""
         (A,) = self.comm.receive((self.comm.repetitions, source))
         here, width = self.columns[0], self.width
         transpose_loops.transpose(A, 0, here, self.B, 0, source * width, width, width, self.tile)
+
+    def findings(self) -> dict[str, Any]:
+        far = sum(source not in self.near for source, *_ in self.pieces)
+        return counted(self.comm, far + len(self.near))
+
+
+def counted(comm: Any, messages: int) -> dict[str, Any]:
+    """Return what a member finds out of messages: how many it takes in a repetition, and in which process."""
+    return {"process": min(comm.here), "messages": messages if comm.size > 1 else 0}
 
 
 class Allreduce(allreduce_serial.Kernel):

@@ -1,5 +1,6 @@
 """Charm4py and Dask: over-decomposition, bad input, dying processes, and nothing left behind."""
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import pytest
 
 from tests.launch import BIN, ENVIRONMENT, ROOT, own_lines, processes, run, wait_until
 
+CHARES = ("--runtime", "charm4py", "--pe", 2, "--overdecomposition", 2)
+WORKERS = ("--runtime", "dask", "--workers", 2)
 LONG = ("--n", 2000, "--iterations", 100_000, "--quiet")
 
 
@@ -56,6 +59,56 @@ def test_record_tells_elements_from_chares(mark, tmp_path):
     assert record["layout"]["ranks"] == 2
     assert len(record["placement"]) == 8
     assert record["communication"]["pes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "messages"),
+    [
+        # Three of four chares, or one of two workers, take in 19 lines; the first one takes in the corner.
+        (("synch_p2p", "--m", 40, "--n", 20, *CHARES), 58),
+        (("synch_p2p", "--m", 40, "--n", 20, "--group", 5, *WORKERS), 5),
+        (("synch_p2p", "--m", 40, "--n", 20, "--runtime", "dask", "--workers", 1), 0),
+        # Each of four chares has one of the same process, and 4 pieces from each of the other two.
+        (("transpose", "--order", 2000, *CHARES), 36),
+    ],
+)
+def test_cost_of_a_message_is_said(mark, tmp_path, words, messages):
+    name, *rest = words
+    done = module(f"prk.{name}", *rest, "--iterations", 2, "--json", tmp_path / "r.json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert record["conforming"] == ("--group" not in words)
+    if not messages:
+        assert "summary" not in record
+        return
+    told = record["summary"]
+    assert told["messages a repetition"] == messages
+    assert f"messages a repetition = {messages}" in done.stdout
+    microseconds = told["time a message with its work (us)"]
+    assert f"time a message with its work (us) = {microseconds}" in done.stdout
+    assert 0 < microseconds < 1e6 * record["samples"][0]["max"]
+
+
+def test_dask_writes_each_message_by_itself():
+    from prk.runtimes.dask import team
+
+    written = []
+
+    class Wire:
+        async def write(self, message):
+            await asyncio.sleep(0)
+            written.append(message)
+
+    async def send():
+        comm = team.Comm(None)
+        comm.join(0, ["here", "there"])
+        comm.outgoing[1] = Wire()
+        for number in range(5):
+            comm.post(1, (number, [1.0]))
+        await comm.drains[1]
+
+    asyncio.run(send())
+    assert written == [(number, [1.0]) for number in range(5)]
 
 
 def test_charmrun_starts_it_too(mark):

@@ -35,6 +35,8 @@ class Comm:
         self.rank = index[0] * columns + index[1] if columns else index[0]
         self.inbox: dict[Any, tuple[Any, ...]] = {}
         self.wanted: Any = None
+        # What wakes the coroutine, which sets it.
+        self.coroutine: LocalFuture
         self.proxies: dict[int, Any] = {}
         self.broadcasts = self.repetitions = 0
         self.here.append(self.rank)

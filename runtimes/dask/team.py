@@ -56,9 +56,10 @@ class Comm:
         """Take messages in from one other member until it closes the connection."""
         self.incoming.append(comm)
         with contextlib.suppress(CommClosedError):
-            while messages := await comm.read():
+            while message := await comm.read():
+                tag, data = message
                 with self.news:
-                    self.inbox.update(messages)
+                    self.inbox[tag] = data
                     self.news.notify()
             return
         with self.news:
@@ -71,35 +72,36 @@ class Comm:
         self.here = [rank]
         self.outgoing: dict[int, Any] = {}
         self.outbox: list[deque] = [deque() for _ in addresses]
-        self.sending = [False] * self.size
+        self.drains: dict[int, asyncio.Task] = {}
 
     def send(self, to: int, tag: Any, *data: Any) -> None:
         """Send arrays and scalars, which must not change afterwards: the event loop takes them from here."""
         if to == self.rank:
             self.inbox[tag] = data
             return
-        self.outbox[to].append((tag, [to_serialize(d) if isinstance(d, np.ndarray) else d for d in data]))
-        if not self.sending[to]:
-            self.sending[to] = True
-            asyncio.run_coroutine_threadsafe(self.drain(to), self.loop)
+        packed = [to_serialize(d) if isinstance(d, np.ndarray) else d for d in data]
+        self.loop.call_soon_threadsafe(self.post, to, (tag, packed))
+
+    def post(self, to: int, message: Any) -> None:
+        """Put a message in line, in the event loop's thread."""
+        self.outbox[to].append(message)
+        if to not in self.drains:
+            self.drains[to] = self.loop.create_task(self.drain(to))
 
     async def drain(self, to: int) -> None:
-        """Write what waits for member `to`; what comes meanwhile goes out together."""
+        """Write what waits for member `to`, each message by itself: those sent together synchronise once."""
         try:
             if to not in self.outgoing:
                 security = self.worker.security.get_connection_args("worker")
                 self.outgoing[to] = await connect(self.addresses[to], **security)
-            while True:
-                self.sending[to] = False
-                if not self.outbox[to]:
-                    return
-                self.sending[to] = True
-                messages = [self.outbox[to].popleft() for _ in range(len(self.outbox[to]))]
-                await self.outgoing[to].write(messages)
+            while self.outbox[to]:
+                await self.outgoing[to].write(self.outbox[to].popleft())
         except OSError:
             with self.news:
                 self.lost = self.addresses[to]
                 self.news.notify()
+        finally:
+            del self.drains[to]
 
     def receive(self, tag: Any) -> tuple[Any, ...]:
         """Wait for the message with this tag."""
