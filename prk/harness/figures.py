@@ -129,6 +129,10 @@ def _lines(axes: Any, panel: Panel) -> None:
         axes.plot(xs, ys, label=label, linestyle=dash, zorder=1, **look)
 
 
+# Which half of the marker has colour, from a runtime's third series on.
+HALVES: tuple[Any, ...] = ("full", "full", "top", "left", "bottom", "right")
+
+
 def _dodge(number: int, of: int) -> float:
     """Return the factor that moves a series aside a little, so that equal values stay visible."""
     return 2 ** ((number - (of - 1) / 2) * min(0.03, 0.24 / max(of, 1)))
@@ -140,7 +144,7 @@ def _variant_of(panel: Panel, one: Series) -> int:
 
 
 def _series(axes: Any, one: Series, dodge: float, variant: int) -> None:
-    """Draw a runtime's curve, broken at its gaps, with its intervals; variants have hollow markers."""
+    """Draw a runtime's curve, broken at its gaps, with its intervals; variants differ by hollow markers."""
     look = style.of(one.runtime)
     places = {d.x: d for d in one.dots} | {x: None for x, _ in one.gaps}
     xs = sorted(places)
@@ -157,7 +161,9 @@ def _series(axes: Any, one: Series, dodge: float, variant: int) -> None:
         color=look.colour,
         marker=look.marker,
         linestyle=(0, look.dash) if look.dash else "-",
-        markerfacecolor="white" if variant else look.colour,
+        markerfacecolor="white" if variant == 1 else look.colour,
+        markerfacecoloralt="white",
+        fillstyle=HALVES[variant % len(HALVES)],
         markersize=style.RC["lines.markersize"] + (variant > 1) * 2.5,
         elinewidth=0.9,
         capsize=2,

@@ -169,10 +169,14 @@ def test_styles_differ_without_colour():
 
 def test_variants_share_their_runtimes_colour(tmp_path):
     points = scaling(runtimes=("mpi1",))
-    points += [renamed(p, "charm4py", options={"o": k}, variant=f"o={k}") for p in points for k in (1, 4)]
+    points += [
+        renamed(p, "charm4py", options={"o": k}, variant=f"o={k}") for p in points for k in (1, 4, 16, 64)
+    ]
     figure = figures.draw(by_name(curves.panels(rows_of(tmp_path, points, losing)), "scaling"))
     colours = {c.get_label(): c[0].get_color() for c in figure.axes[0].containers}
     assert colours["charm4py o=1"] == colours["charm4py o=4"] != colours["mpi1"]
+    lines = [c[0] for c in figure.axes[0].containers if c.get_label().startswith("charm4py")]
+    assert len({(x.get_fillstyle(), x.get_markerfacecolor(), x.get_markersize()) for x in lines}) == 4
 
 
 def test_a_core_left_to_communication_counts(tmp_path):
