@@ -1,0 +1,38 @@
+"""README's commands: whatever starts a kernel or a sweep is understood as written."""
+
+import re
+import shlex
+
+import pytest
+
+from prk import cli
+from prk.harness import plan, sweep
+from tests.launch import ROOT
+
+TEXT = (ROOT / "README.md").read_text()
+COMMANDS = [shlex.split(line, comments=True) for line in re.findall(r"^    (\S.*)$", TEXT, re.MULTILINE)]
+KERNELS = [words for words in COMMANDS if any(re.fullmatch(r"prk\.[a-z0-9_]+", word) for word in words)]
+SWEEPS = [
+    words for words in COMMANDS if words[:3] == ["python", "bench.py", "run"] and "--kernel" not in words
+]
+
+
+@pytest.mark.parametrize("words", KERNELS, ids=" ".join)
+def test_kernels_are_asked_what_they_understand(words):
+    at = next(i for i, word in enumerate(words) if word.startswith("prk."))
+    under_mpi = ["--runtime", "mpi1"] if words[0] == "mpirun" and "--runtime" not in words else []
+    job, _ = cli.parse(words[at].removeprefix("prk."), [*words[at + 1 :], *under_mpi])
+    ranks = int(words[2]) if words[0] in ("mpirun", "torchrun") else 1
+    if job.problem.parameters().get("workload") != "fashion-mnist":
+        job.problem.refuse(ranks)
+
+
+@pytest.mark.parametrize("words", SWEEPS, ids=" ".join)
+def test_sweeps_can_be_planned(words):
+    preset = words[words.index("--preset") + 1] if "--preset" in words else None
+    assert plan.make(sweep.read(sweep.find(words[3]), preset)).points
+
+
+def test_there_are_commands_to_look_at():
+    assert len(KERNELS) >= 12
+    assert len(SWEEPS) >= 4
