@@ -10,6 +10,9 @@ import time
 
 import pytest
 
+from prk import runtime
+from prk.job import Job
+from prk.problem import Refusal
 from tests.launch import BIN, ENVIRONMENT, ROOT, own_lines, processes, run, wait_until
 
 CHARES = ("--runtime", "charm4py", "--pe", 2, "--overdecomposition", 2)
@@ -78,6 +81,9 @@ def test_cost_of_a_message_is_said(mark, tmp_path, words, messages):
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "r.json").read_text())
     assert record["conforming"] == ("--group" not in words)
+    if "dask" in words:
+        about = record["communication"]
+        assert (about["working_processes"], about["scheduling_processes"]) == (words[-1], 1)
     if not messages:
         assert "summary" not in record
         return
@@ -233,6 +239,28 @@ def test_joins_a_running_cluster(cluster, tmp_path):
     assert "Solution validates" in done.stdout
     made = json.loads((tmp_path / "r.json").read_text())["communication"]
     assert (made["working_processes"], made["scheduling_processes"]) == (1, 2)
+
+
+def test_too_few_workers_are_refused_after_a_while():
+    from prk.runtimes.dask import cluster
+
+    waited = []
+
+    class Few:
+        def nthreads(self):
+            return {"tcp://127.0.0.1:1": 1}
+
+        def wait_for_workers(self, count, timeout):
+            waited.append((count, timeout))
+            raise TimeoutError
+
+    problem = runtime.problem_class("nstream")()
+    for options in ({"scheduler": ""}, {"scheduler": "tcp://127.0.0.1:2"}):
+        job = Job("nstream", "dask", problem, {"workers": 3, **options})
+        with pytest.raises(Refusal, match="--workers: 3 were asked for and 1 came up"):
+            cluster._workers(job, Few())
+    assert [count for count, _ in waited] == [3, 3]
+    assert all(0 < timeout <= 60 for _, timeout in waited)
 
 
 def test_refuses_workers_of_another_version(cluster, tmp_path):

@@ -119,6 +119,15 @@ def test_record_warns_of_more_threads_than_cpus(tmp_path, more):
         assert f"{count} on {len(CPUS)} cores" in made["warnings"][0]
 
 
+def test_wavefront_is_labelled(tmp_path):
+    path = tmp_path / "record.json"
+    words = ("--m", 40, "--n", 30, "--threads", 2, "--schedule", "wavefront", "--json", path)
+    done = kernel("synch_p2p", *words, on="numba")
+    assert done.returncode == 0, done.stderr
+    assert "Option schedule = wavefront" in done.stdout
+    assert json.loads(path.read_text())["variant"] == "schedule=wavefront"
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_ranks_of_a_node_divide_its_cpus(tmp_path, ranks):
     path = tmp_path / "record.json"
