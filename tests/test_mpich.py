@@ -25,11 +25,25 @@ def test_in_rank_tests_pass(size):
     assert " passed" in done.stdout
 
 
-@pytest.mark.parametrize("kernel", ["stencil", "synch_p2p", "transpose", "nstream"])
+@pytest.mark.parametrize("kernel", ["stencil", "synch_p2p", "transpose", "nstream", "allreduce"])
 def test_command_line(kernel):
     done = run(BIN / "mpirun", "-n", 2, BIN / "python", "-m", f"prk.{kernel}", PATH=f"{BIN}:/usr/bin:/bin")
     assert done.returncode == 0, done.stderr
     assert "Number of ranks = 2" in done.stdout
+
+
+def test_without_torch_training_is_listed_with_what_installs_it():
+    """This environment has none; allreduce on MPI runs in it all the same (above)."""
+    listed = run(BIN / "python", "-m", "prk").stdout
+    rows = {line.split()[0]: line.split()[1:] for line in listed.splitlines() if line.strip()}
+    assert rows["allreduce"][0] == "ddp"
+    assert rows["mpi1"][:2] == ["yes", "-"]
+    assert rows["torch"] == ["-", "-"]
+    assert listed.count("torch is not installed; pip install") == 2
+    for words in (["prk.ddp"], ["prk.allreduce", "--runtime", "torch"]):
+        done = run(BIN / "python", "-m", *words)
+        assert done.returncode == 2
+        assert "torch is not installed; pip install" in done.stderr
 
 
 def test_launcher_of_another_mpi_is_refused():
