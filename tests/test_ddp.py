@@ -92,12 +92,16 @@ def test_spread_over_seeds_leaves_out_the_fastest_and_the_slowest():
     assert "variation of epochs to target" not in problem.summary([run(2, 9.0), run(4, 1.0)], 1)
 
 
-def test_repeats_have_seeds_of_their_own(tmp_path):
+def test_trainings_have_seeds_of_their_own(tmp_path):
     path = tmp_path / "record.json"
-    done = kernel("ddp", "--repeat", 3, "--json", path)
+    assert [case.seed for case in Ddp(seeds=2, seed=5).cases(1, 3)] == [11, 12]
+    done = kernel("ddp", "--seeds", 3, "--json", path)
     assert done.returncode == 0, done.stderr
     made = json.loads(path.read_text())
     assert [row["seed"] for row in made["table"]] == [1, 2, 3]
+    assert made["rate"]["median"] == pytest.approx(
+        3 / sum(1 / row["throughput"] for row in made["table"]), rel=1e-6
+    )
     assert "variation of epochs to target" in made["summary"]
     middle = sorted(row["seconds"] for row in made["table"])[1]
     assert made["summary"]["time to target without fastest and slowest (s)"] == middle
@@ -171,6 +175,7 @@ def test_synthetic_has_the_parameters_asked_for():
         ({"batch": 2000}, 1, "at most 1437"),
         ({"epochs": 2, "workload": "synthetic"}, 1, "--epochs"),
         ({"weights": 1, "layers": 2}, 1, "--weights"),
+        ({"seeds": 0}, 1, "--seeds"),
         ({"widths": "100,ten"}, 1, "--widths"),
         ({"learning_rate": 0.0}, 1, "--learning-rate"),
         ({"workload": "fashion-mnist", "data": "/nowhere"}, 1, "/nowhere has no train-images-idx3-ubyte"),

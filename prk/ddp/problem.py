@@ -62,7 +62,8 @@ class Ddp(Problem):
     batch: int = parameter(64, "global batch, divided over the ranks", label="Global batch")
     workload: str = parameter("digits", "what is trained", WORKLOADS, label="Workload")
     epochs: int = parameter(0, "whole epochs instead of --iterations steps", label="Epochs")
-    seed: int = parameter(1, "of weights and order; repeats count it up", label="Seed")
+    seed: int = parameter(1, "of weights and order", label="Seed")
+    seeds: int = parameter(1, "trainings, each with the next seed", label="Seeds")
     learning_rate: float = parameter(0.05, "peak of the learning rate", label="Learning rate")
     weights: int = parameter(6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)")
     layers: int = parameter(4, "layers of the synthetic model", label="Layers (synthetic)")
@@ -86,12 +87,14 @@ class Ddp(Problem):
 
     @property
     def work(self) -> int:
-        return self.batch
+        return self.batch * self.seeds
 
     def cases(self, size: int, number: int) -> Sequence[Problem]:
-        """Return the run of repeat `number`: a seed of its own, its steps counted out."""
+        """Return the trainings of repeat `number`, each with a seed of its own and its steps counted out."""
         steps = self.epochs * self.epoch - 1 if self.epochs else self.iterations
-        return [replace(self, seed=self.seed + number, iterations=steps, epochs=0)]
+        first = self.seed + number * self.seeds
+        own = range(first, first + self.seeds)
+        return [replace(self, seed=seed, seeds=1, iterations=steps, epochs=0) for seed in own]
 
     def memory(self, size: int) -> int:
         # Weights, gradients, momentum and three copies for the check; data and activations; torch itself.
@@ -104,7 +107,12 @@ class Ddp(Problem):
 
     def refuse(self, size: int) -> None:
         super().refuse(size)
-        least = (("--batch", self.batch), ("--layers", self.layers), ("--torch-threads", self.torch_threads))
+        least = (
+            ("--batch", self.batch),
+            ("--seeds", self.seeds),
+            ("--layers", self.layers),
+            ("--torch-threads", self.torch_threads),
+        )
         for option, value in least:
             if value < 1:
                 raise Refusal(option, f"{value} is too small", "use at least 1")
@@ -156,7 +164,7 @@ class Ddp(Problem):
         return [Check(name, float(e), TOLERANCE) for name, e in zip(names, worst, strict=True)]
 
     def table(self, repeats: Sequence[Sequence[Measured]], size: int) -> list[dict[str, Any]]:
-        return [self._row(cases[0], size) for cases in repeats]
+        return [self._row(case, size) for cases in repeats for case in cases]
 
     def _row(self, case: Measured, size: int) -> dict[str, Any]:
         """Return the row of one run; times are those of the slowest rank."""

@@ -34,7 +34,7 @@ class Kernel(kernel.Kernel[Ddp]):
         self.optimizer = torch.optim.SGD(self.weights, p.learning_rate, MOMENTUM)
         self.laps: list[float] = []
         self.losses: list[float] = []
-        # Correct answers of this member's part of the test data, and the seconds trained, by epoch.
+        # By epoch: right answers to this member's part of the test data, and the seconds of the timed steps.
         self.right: list[int] = []
         self.ended: list[float] = []
         # Weights before, and gradient of, the first and the last step.
@@ -115,7 +115,7 @@ class Kernel(kernel.Kernel[Ddp]):
                 self.kept.append((before, self.gradient()))
             if (step + 1) % p.epoch == 0 and len(self.test_labels):
                 self.right.append(self.test())
-                self.ended.append(sum(self.laps))
+                self.ended.append(sum(self.laps[1:]))
 
     def test(self) -> int:
         """Return how many of this member's part of the test data are recognised."""
