@@ -337,7 +337,7 @@ def own_point(
     size = _workers(model, shape, options)
     job: Any = SimpleNamespace(kernel=kernel, runtime=model.name, problem=problem, options=options)
     problem.refuse(size)
-    with contextlib.suppress(ImportError), _nothing_that_communicates():
+    with contextlib.suppress(ImportError), nothing_that_communicates():
         model.refuse(job, size)
     label = record.variant(
         model, kernel, {k: v for k, v in options.items() if k not in ("threads", model.count_option)}
@@ -349,7 +349,7 @@ def own_point(
 
 
 @contextlib.contextmanager
-def _nothing_that_communicates() -> Iterator[None]:
+def nothing_that_communicates() -> Iterator[None]:
     """Keep communication libraries out while a runtime is asked what it refuses.
 
     One may ask its library, which would initialise it here, where nothing has been launched; what

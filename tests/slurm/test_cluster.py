@@ -63,7 +63,8 @@ max_bytes = 4096
     # MPICH under srun, and all node counts in one job.
     "one": (
         "timeout = 20\n" + HANGING + HANGS + "nodes = 2\n"
-        '[[points]]\nkernel = "nstream"\nruntime = "mpi1"\nnodes = [1, 2]\nranks_per_node = 2\nn = 4000\n',
+        '[[points]]\nkernel = "nstream"\nruntime = "mpi1"\nnodes = [1, 2]\nranks_per_node = 2\nn = 4000\n'
+        '[[points]]\nkernel = "nstream"\nruntime = "mpithreads"\nnodes = 2\nthreads = 2\nn = 4000\n',
         f'python = "{MPICH}"\nlauncher = "srun"\nmpi = "pmi2"\nbind = "none"\ncache = ""',
     ),
 }
@@ -143,11 +144,6 @@ def wait(what, seconds=150):
 
 def job(folder, name):
     return journal.read(Store(folder)).job(name).id
-
-
-def state(slurm, number):
-    text = slurm("scontrol", "show", "job", "-o", number).stdout
-    return re.search(r"JobState=(\w+)", text)[1]
 
 
 def ended(slurm, *numbers, seconds=200):
@@ -309,6 +305,7 @@ def test_one_allocation_under_srun_with_a_launch_over_its_limit(slurm, submitted
     assert {k: v["status"] for k, v in found.items()} == {
         ("mpi1", 1): "ok",
         ("mpi1", 2): "ok",
+        ("mpithreads", 2): "ok",
         ("hanging", 2): "timeout",
     }
     assert found["hanging", 2]["reason"] == "no end after 20 s"
@@ -318,8 +315,7 @@ def test_one_allocation_under_srun_with_a_launch_over_its_limit(slurm, submitted
         assert len({r["host"] for r in one["placement"]}) == nodes
         assert one["launch"]["command"].startswith(f"srun --nodes={nodes} --ntasks={2 * nodes} ")
         assert len(one["launch"]["allocation"]["nodes"]) == 2
-    # No step outlives its launch.
-    assert "COMPLETED" in state(slurm, number) or "FAILED" in state(slurm, number)
+    assert " --cpus-per-task=2 " in found["mpithreads", 2]["launch"]["command"]
 
 
 def test_node_that_is_drained_meanwhile(slurm, submitted):

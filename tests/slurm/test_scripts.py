@@ -1,16 +1,19 @@
 """What is submitted, without a cluster: scripts and steps as they should be, and bad input."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prk import runtime
 from prk.harness import campaign, plan, store, sweep, verdict
 from prk.harness.launch import Ended
 from prk.harness.slurm import jobs, journal, queue, site, step, submission
@@ -130,6 +133,28 @@ def test_every_launch_is_in_one_job_in_the_shuffled_order():
     assert jobs.jobs(made, todo, 90, True)[0].seconds == 120
 
 
+def assert_can_run(point):
+    problem = runtime.problem_class(point.kernel)(**point.parameters)
+    job = SimpleNamespace(kernel=point.kernel, runtime=point.runtime, problem=problem, options=point.options)
+    size = point.layout["ranks"] * point.options.get("overdecomposition", 1)
+    problem.refuse(size)
+    with contextlib.suppress(ImportError), plan.nothing_that_communicates():
+        runtime.runtime(point.runtime).refuse(job, size)
+    assert problem.memory(size) < 1e8
+
+
+@pytest.mark.parametrize("kernel", ["stencil", "synch-p2p", "transpose"])
+def test_everything_in_the_study_is_prepared(kernel):
+    made = plan.make(sweep.read(sweep.find(f"study-{kernel}")))
+    ready = campaign.launches(made, store.Store("s"), campaign.pending(made, set()))
+    small = jobs.preparations(ready)
+    for point in small:
+        assert_can_run(point)
+    assert {(p.runtime, p.layout["nodes"]) for p in small} == {
+        (p.runtime, p.layout["nodes"]) for p in made.points
+    }
+
+
 def test_preparations_are_small_and_can_run():
     made = planned(
         {"kernel": "transpose", "runtime": ["mpi1", "mpishm", "charm4py"], "nodes": 3, "ranks_per_node": 24,
@@ -140,20 +165,12 @@ def test_preparations_are_small_and_can_run():
     small = jobs.preparations(ready)
     assert len(small) == 4
     for point in small:
-        problem = planned_problem(point)
-        problem.refuse(point.layout["ranks"])
-        assert problem.memory(point.layout["ranks"]) < 50e6
+        assert_can_run(point)
     shapes = {(p.kernel, p.runtime): (p.layout["ranks"], p.layout["ranks_per_node"]) for p in small}
     assert shapes["transpose", "mpi1"] == (3, 1)
     assert shapes["stencil", "mpi1"] == (2, 2)
     assert {p.parameters["radius"] for p in small if p.kernel == "stencil"} == {6}
     assert next(p.options["pe"] for p in small if p.runtime == "charm4py") == 3
-
-
-def planned_problem(point):
-    from prk import runtime
-
-    return runtime.problem_class(point.kernel)(**point.parameters)
 
 
 @given(st.integers(0, 10**7))

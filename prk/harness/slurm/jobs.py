@@ -1,18 +1,20 @@
 """From a plan to the jobs of a cluster, and their scripts. Nothing is submitted here."""
 
+import contextlib
 import math
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import prk
 from prk import runtime
 from prk.harness import table
 from prk.harness.command import Launch
-from prk.harness.plan import Plan, Point
+from prk.harness.plan import Plan, Point, nothing_that_communicates
 from prk.harness.slurm.site import Site, clock
 from prk.problem import Refusal
 
@@ -124,26 +126,43 @@ def preparations(launches: Sequence[Launch]) -> list[Point]:
     One for each kernel, runtime, options and parameters that are no sizes, with a rank on each node; on one
     node two, so that there is somebody to communicate with.
     """
-    found: dict[Any, Point] = {}
+    found: dict[str, Point] = {}
     for point in (one.point for one in launches if not one.point.foreign):
-        layout = point.layout
-        each = 1 if layout["nodes"] > 1 else min(2, layout["ranks"])
-        ranks = layout["nodes"] * each
-        # A rank of chares holds several members.
-        members = ranks * point.options.get("overdecomposition", 1)
-        small = {k: _small(v, members) for k, v in point.parameters.items()}
-        counts = runtime.runtime(point.runtime).count_option
-        options = {k: ranks if k == counts != "threads" else v for k, v in point.options.items()}
-        placed = {**layout, "ranks": ranks, "ranks_per_node": each}
-        key = (point.kernel, point.runtime, *small.items(), *options.items(), *placed.items())
+        small = _prepares(point)
         found.setdefault(
-            key, replace(point, parameters={**small, "iterations": 1}, options=options, layout=placed)
+            str((small.kernel, small.runtime, small.parameters, small.options, small.layout)), small
         )
     return list(found.values())
 
 
-def _small(value: Any, members: int) -> Any:
-    """Return a size of about a thousand that divides over the members; what is no size stays."""
+def _prepares(point: Point) -> Point:
+    """Return the small point for one; options that so few ranks refuse are left at their defaults."""
+    how, layout = runtime.runtime(point.runtime), point.layout
+    each = 1 if layout["nodes"] > 1 else min(2, layout["ranks"])
+    ranks = layout["nodes"] * each
+    # A rank of chares holds several members.
+    members = ranks * point.options.get("overdecomposition", 1)
+    parameters = {
+        **{k: _small(v, members * layout["threads"]) for k, v in point.parameters.items()},
+        "iterations": 1,
+    }
+    workers = {how.count_option: ranks} if how.count_option != "threads" else {}
+    options = {k: workers.get(k, v) for k, v in point.options.items()}
+    problem = runtime.problem_class(point.kernel)(**parameters)
+    job: Any = SimpleNamespace(kernel=point.kernel, runtime=how.name, problem=problem, options=options)
+    try:
+        with contextlib.suppress(ImportError), nothing_that_communicates():
+            how.refuse(job, members)
+    except Refusal:
+        kept = {"threads", how.count_option}
+        usual = {o.name: o.default for o in how.options_of(point.kernel)}
+        options = {k: v if k in kept else usual[k] for k, v in options.items()}
+    placed = {**layout, "ranks": ranks, "ranks_per_node": each}
+    return replace(point, parameters=parameters, options=options, layout=placed)
+
+
+def _small(value: Any, parts: int) -> Any:
+    """Return a size of about a thousand that divides into so many parts of 2 or more; others stay."""
     if type(value) is not int or value < 1000:
         return value
-    return -(-1000 // members) * members
+    return max(2, -(-1000 // parts)) * parts
