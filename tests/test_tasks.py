@@ -95,6 +95,21 @@ def test_cost_of_a_message_is_said(mark, tmp_path, words, messages):
     assert 0 < microseconds < 1e6 * record["samples"][0]["max"]
 
 
+@pytest.mark.parametrize(
+    ("name", "ways"),
+    [
+        ("charm4py", [(2, "tagged"), (2, "own channel"), (1, "tagged"), (1, "own channel")]),
+        ("dask", [(2, "tagged")]),
+    ],
+)
+def test_a_message_is_measured_by_itself(mark, name, ways):
+    done = module("prk.runtimes.tagged_pingpong", name)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(f["processes"], f["way"]) for f in found] == ways
+    assert all(f["runtime"] == name and min(f["stream"], f["latency"], f["large"]) > 0 for f in found)
+
+
 def test_dask_writes_each_message_by_itself():
     from prk.runtimes.dask import team
 
