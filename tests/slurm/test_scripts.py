@@ -370,6 +370,23 @@ def test_submit_that_fails_half_way_lists_what_was_submitted(fake, tmp_path):
     assert "afterany:41:42" in (folder / "said").read_text()
 
 
+def test_what_failed_is_submitted_again_on_request(fake, tmp_path):
+    folder, bench = fake
+    bench("submit", *SWEEP)
+    kept = store.Store(tmp_path / "s")
+    one, two = kept.plan().points
+    for point in (one, two):
+        found = a_record(point, status="failed", reason="lost")
+        kept.path(f"{point.id}-000").write_text(json.dumps(found))
+    (folder / "job-41").write_text("JobState=COMPLETED Reason=None ExitCode=0:0 DerivedExitCode=0:0")
+    assert bench("submit", "s").stdout.startswith("submitted before: nodes-2 (42)")
+    # The other job still runs, and may have more to do.
+    done = bench("submit", "s", "--failed")
+    assert "submitted nodes-1.2: job 44\nsubmitted collect.2" in done.stdout, done.stdout + done.stderr
+    assert kept.names() == {f"{two.id}-000"}
+    assert len(list((tmp_path / "s" / "superseded").iterdir())) == 1
+
+
 def test_first_job_that_slurm_refuses_is_one_line(fake):
     folder, bench = fake
     (folder / "refuse").write_text("nodes-1")

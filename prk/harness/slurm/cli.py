@@ -35,6 +35,8 @@ def do_submit(arguments: argparse.Namespace) -> int:
         before = journal.read(kept)
         if before and not arguments.dry_run:
             journal.read_back(kept, plan, before)
+        if arguments.failed and not arguments.dry_run:
+            submission.set_failed_aside(kept, plan)
         begun, wanted = submission.planned(kept, plan, chosen, most, arguments.one_allocation)
         if not wanted:
             waiting = ", ".join(f"{j.name} ({j.id})" for j in begun.jobs if j.live and not j.collects)
@@ -158,6 +160,7 @@ def add(commands: Any) -> None:
         made.add_argument("--one-allocation", action="store_true", help="one largest job for all node counts")
         if name == "submit":
             made.add_argument("--out", metavar="FOLDER", help="default: runs/NAME")
+            made.add_argument("--failed", action="store_true", help="also what failed in any way before")
             made.add_argument("--dry-run", action="store_true", help="write the scripts; submit nothing")
     for name, text, do in (
         ("status", "ask Slurm for the jobs, and count what the sweep has and lacks", do_status),

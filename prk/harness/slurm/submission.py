@@ -75,6 +75,16 @@ def planned(kept: Store, plan: Plan, site: Site, most: int, together: bool) -> t
     return Journal(site, before), jobs.jobs(plan, todo, most, together, [j.name for j in before])
 
 
+def set_failed_aside(kept: Store, plan: Plan) -> None:
+    """Set aside the records of launches that failed in any way, unless their job still runs others."""
+    found = journal.read(kept)
+    busy = {name for job in journal.live(found) for name in job.launches}
+    for results in store.load(kept, plan).results.values():
+        for name in (f"{r.point}-{r.repeat:03d}" for r in results if r.status in store.FAILED):
+            if name not in busy:
+                kept.set_aside(name)
+
+
 def write(kept: Store, plan: Plan, begun: Journal, wanted: Sequence[Job]) -> tuple[Journal, Entry]:
     """Write the scripts, with the commands of their steps beside them; return journal and collector."""
     number = 1 + sum(j.collects for j in begun.jobs)
