@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prk import runtime
 from prk.harness import campaign, plan, store, sweep, verdict
 from prk.harness.launch import Ended
-from prk.harness.slurm import jobs, journal, queue, site, step, submission
+from prk.harness.slurm import inside, jobs, journal, queue, site, step, submission
 from prk.harness.slurm.site import Site
 from prk.problem import Refusal
 from tests.harness.making import a_record, planned
@@ -297,6 +297,7 @@ case $(basename "$0") in
         ;;
     sinfo) printf 'debug* 3 24 1:00:00\\ndebug* 1 16 1:00:00\\nsmall 1 24 10:00\\n' ;;
     scancel) ;;
+    squeue) printf '41.batch\\n41.extern\\n41.0\\n41.12\\n' ;;
 esac
 """
 
@@ -306,7 +307,7 @@ def fake(tmp_path):
     """Return a folder with Slurm's commands as stand-ins, and a function that runs bench.py with them."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("sbatch", "scontrol", "sinfo", "scancel"):
+    for name in ("sbatch", "scontrol", "sinfo", "scancel", "squeue"):
         (folder / name).write_text(FAKE)
         (folder / name).chmod(0o755)
     path = f"{folder}:{BIN}:{os.environ['PATH']}"
@@ -368,6 +369,13 @@ def test_submit_that_fails_half_way_lists_what_was_submitted(fake, tmp_path):
     assert "submitted nodes-2: job 42\nsubmitted collect: job 43" in done.stdout
     assert "nodes-1" not in done.stdout
     assert "afterany:41:42" in (folder / "said").read_text()
+
+
+def test_steps_that_a_launcher_left_are_ended(fake, monkeypatch):
+    folder, _ = fake
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    inside.end_steps("41")
+    assert (folder / "said").read_text().splitlines()[-1] == "scancel --quiet 41.0 41.12"
 
 
 def test_what_failed_is_submitted_again_on_request(fake, tmp_path):

@@ -95,7 +95,7 @@ class _Runner:
                 for one in ready:
                     self.launch(one)
         except Stopped as stopped:
-            self.end_steps()
+            end_steps(self.job)
             if self.current:
                 self.settle(self.current, stopped.out_of_time)
             print(f"job {self.job}: {'its time is nearly over' if stopped.out_of_time else 'ended by Slurm'}")
@@ -107,7 +107,7 @@ class _Runner:
         self.watcher.begin(one)
         status, reason = campaign.run_one(self.kept, one)
         if status in store.FAILED:
-            self.end_steps()
+            end_steps(self.job)
             # The steps of a job that is ended go first, and then look like a launch that failed.
             time.sleep(END_FOLLOWS)
         self.current = None
@@ -126,13 +126,6 @@ class _Runner:
             record.write(campaign.own_record(one, found, 0.0), path)
             self.watcher.end(one, found.status, found.reason)
 
-    def end_steps(self) -> None:
-        """End the steps that a launcher left behind: its processes on other nodes may outlive it."""
-        with contextlib.suppress(queue.SlurmError):
-            left = queue.steps(self.job)
-            if left:
-                queue.cancel(left)
-
     def prepare(self, ready: Sequence[Launch]) -> None:
         """Fill the compile cache of every node by small runs, of which nothing is kept."""
         for number, point in enumerate(jobs.preparations(ready)):
@@ -144,7 +137,7 @@ class _Runner:
             if ended.code:
                 # What is wrong with the point itself, its own launches will say.
                 print(f"not compiled beforehand: {verdict.judge(point, ended, limit).reason}", flush=True)
-                self.end_steps()
+                end_steps(self.job)
 
     @contextlib.contextmanager
     def folders(self) -> Iterator[None]:
@@ -167,6 +160,14 @@ class _Runner:
     def on_every_node(self, *words: str) -> int:
         """Run a command once on every node; return its exit code."""
         return launch.run(step.on_every_node(self.nodes, words), os.environ, 60, self.shared / "nodes").code
+
+
+def end_steps(job: str) -> None:
+    """End the steps that a launcher left behind: its processes on other nodes may outlive it."""
+    with contextlib.suppress(queue.SlurmError):
+        left = queue.steps(job)
+        if left:
+            queue.cancel(left)
 
 
 @contextlib.contextmanager
