@@ -80,6 +80,9 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
             found.append(panel)
         for place, curve in enumerate(runtime.problem_class(kernel).curves):
             panel = tabular(own, curve)
+            if panel.why and any(row.own for row in own):
+                # Their tables have no such value: training without a target has no time to it.
+                continue
             panel.name = f"{name}-table-{place}"
             panel.notes[:0] = [what]
             found.append(panel)

@@ -213,3 +213,37 @@ def test_no_point_vanishes_from_the_table(tmp_path):
     assert text.count("shmem") == 4
     assert "6 missing" in text
     assert len(table.as_csv(rows).splitlines()) == 9
+
+
+def with_tables(folder, points, lines):
+    """Return rows of launches whose records have these lines in their tables."""
+    return [replace(row, own=tuple(lines(row.point))) for row in rows_of(folder, points, losing)]
+
+
+def test_bandwidth_is_drawn_over_size_by_algorithm_and_ranks(tmp_path):
+    options = {"mpi1": {"algorithm": ["library", "ring"]}}
+    points = planned({"kernel": "allreduce", "runtime": "mpi1", "ranks": [2, 4], "options": options}).points
+
+    def lines(point):
+        # Two launches.
+        return [{"bytes": b, "busbw": k * b * point.cores} for k in (1.0, 3.0) for b in (4, 16)]
+
+    panel = by_name(curves.panels(with_tables(tmp_path, points, lines)), "table-0")
+    assert (panel.x_label, panel.y_label) == ("size (B)", "busbw (GB/s)")
+    drawn = {s.label: [(d.x, d.y) for d in s.dots] for s in panel.series}
+    assert drawn == {
+        f"mpi1{v}, {n} cores": [(4, 8.0 * n), (16, 32.0 * n)] for v in ("", " algorithm=ring") for n in (2, 4)
+    }
+
+
+def test_training_is_drawn_over_cores_and_nothing_of_what_it_does_not_state(tmp_path):
+    points = planned({"kernel": "ddp", "runtime": "mpi1", "ranks": [1, 2]}).points
+
+    def lines(point):
+        return [{"exposed": 5.0 * point.cores, "seconds": s, "epochs": None} for s in (1.0, 2.0, None)]
+
+    panels = {p.title: p for p in curves.panels(with_tables(tmp_path, points, lines))}
+    exposed = panels["Ddp: exposed communication"].series[0]
+    assert [(d.x, d.y) for d in exposed.dots] == [(1, 5.0), (2, 10.0)]
+    assert [d.y for d in panels["Ddp: time to quality"].series[0].dots] == [1.5, 1.5]
+    assert "Ddp: epochs to quality" not in panels
