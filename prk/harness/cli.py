@@ -59,6 +59,7 @@ OWN = (
     "--launcher",
     "--site",
     "--one-allocation",
+    "--failed",
 )
 
 

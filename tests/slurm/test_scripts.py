@@ -389,7 +389,7 @@ def test_what_failed_is_submitted_again_on_request(fake, tmp_path):
     (folder / "job-41").write_text("JobState=COMPLETED Reason=None ExitCode=0:0 DerivedExitCode=0:0")
     assert bench("submit", "s").stdout.startswith("submitted before: nodes-2 (42)")
     # The other job still runs, and may have more to do.
-    done = bench("submit", "s", "--failed")
+    done = bench("submit", "--failed", "s")
     assert "submitted nodes-1.2: job 44\nsubmitted collect.2" in done.stdout, done.stdout + done.stderr
     assert kept.names() == {f"{two.id}-000"}
     assert len(list((tmp_path / "s" / "superseded").iterdir())) == 1

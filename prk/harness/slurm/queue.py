@@ -85,7 +85,7 @@ def refuse_without(command: str) -> None:
 def answers() -> bool:
     """Tell whether this is a machine of a cluster that works."""
     try:
-        return bool(ask(["sinfo", "--noheader"], 20))
+        return bool(ask(["sinfo", "--noheader"], 10))
     except (Refusal, SlurmError):
         return False
 
