@@ -345,15 +345,19 @@ def test_node_that_is_drained_meanwhile(slurm, submitted):
 
 def test_plain_script(slurm, tmp_path):
     script = ROOT / "jobs" / "slurm" / "prk.sbatch"
-    (tmp_path / "record.json").unlink(missing_ok=True)
-    words = ["stencil", "--runtime", "mpi1", "--n", 200, "--json", tmp_path / "record.json"]
     before = ["sbatch", "--parsable", "--partition=debug", "-N", 2, "--ntasks-per-node", 2]
-    done = slurm(*before, "-o", tmp_path / "out", script, *words, cwd=tmp_path, PRK_BIND="none")
-    assert done.returncode == 0, done.stderr
-    ended(slurm, done.stdout.strip())
-    assert "Solution validates" in (tmp_path / "out").read_text()
-    found = json.loads((tmp_path / "record.json").read_text())
-    assert found["layout"] == {"ranks": 4, "nodes": 2, "ranks_per_node": 2, "threads": 1}
+    numbers = []
+    for name in ("mpi1", "dask"):
+        words = ["stencil", "--runtime", name, "--n", 200, "--json", tmp_path / f"{name}.json"]
+        out = ["-o", tmp_path / name, script]
+        done = slurm(*before, *out, *words, cwd=tmp_path, PRK_BIND="none")
+        assert done.returncode == 0, done.stderr
+        numbers.append(done.stdout.strip())
+    ended(slurm, *numbers)
+    for name in ("mpi1", "dask"):
+        assert "Solution validates" in (tmp_path / name).read_text()
+        found = json.loads((tmp_path / f"{name}.json").read_text())
+        assert found["layout"] == {"ranks": 4, "nodes": 2, "ranks_per_node": 2, "threads": 1}
 
 
 def test_bad_input_on_a_real_cluster(slurm, tmp_path):

@@ -50,7 +50,7 @@ def written(folder, made, chosen, together=False, longest=0):
     """Write the scripts of a sweep into the folder as submit does; return the store."""
     kept = submission.folder_of(made, folder)
     begun, wanted = submission.planned(kept, made, chosen, longest, together)
-    submission.write(kept, made, begun, wanted)
+    submission.write(kept, made, begun, wanted, longest)
     return kept
 
 
@@ -131,6 +131,7 @@ def test_every_launch_is_in_one_job_in_the_shuffled_order():
     assert jobs.jobs(made, todo, 0, False, ["nodes-4"])[1].name == "nodes-4.2"
     assert jobs.jobs(made, todo, 0, False, ["nodes-4", "nodes-4.2"])[1].name == "nodes-4.3"
     assert jobs.jobs(made, todo, 90, True)[0].seconds == 120
+    assert jobs.collector("collect", 600).seconds == 600
 
 
 def assert_can_run(point):

@@ -42,7 +42,7 @@ def do_submit(arguments: argparse.Namespace) -> int:
             waiting = ", ".join(f"{j.name} ({j.id})" for j in begun.jobs if j.live and not j.collects)
             print(f"submitted before: {waiting}" if waiting else "nothing is missing")
             return 0
-        made, _ = submission.write(kept, plan, begun, wanted)
+        made = submission.write(kept, plan, begun, wanted, most)
         print(jobs.of_plan(plan, wanted))
         if arguments.dry_run:
             for job in made.jobs:

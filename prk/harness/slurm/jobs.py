@@ -100,9 +100,9 @@ def script(job: Job, plan: Plan, site: Site, folder: Path, template: str = "job"
     )
 
 
-def collector(name: str) -> Job:
+def collector(name: str, longest: int) -> Job:
     """Return the job that collects when the others have ended."""
-    return Job(name, 1, 1, COLLECTION, ())
+    return Job(name, 1, 1, min(COLLECTION, longest or COLLECTION), ())
 
 
 def of_plan(plan: Plan, found: Sequence[Job]) -> str:

@@ -85,10 +85,10 @@ def set_failed_aside(kept: Store, plan: Plan) -> None:
                 kept.set_aside(name)
 
 
-def write(kept: Store, plan: Plan, begun: Journal, wanted: Sequence[Job]) -> tuple[Journal, Entry]:
-    """Write the scripts, with the commands of their steps beside them; return journal and collector."""
+def write(kept: Store, plan: Plan, begun: Journal, wanted: Sequence[Job], most: int) -> Journal:
+    """Write the scripts, with the commands of their steps beside them; return the journal with all jobs."""
     number = 1 + sum(j.collects for j in begun.jobs)
-    collector = jobs.collector("collect" if number == 1 else f"collect.{number}")
+    collector = jobs.collector("collect" if number == 1 else f"collect.{number}", most)
     todo = {f"{p.id}-{r:03d}": (i, p, r) for i, p, r in campaign.pending(plan, set())}
     for job in [*wanted, collector]:
         kind = "job" if job.launches else "collect"
@@ -101,7 +101,7 @@ def write(kept: Store, plan: Plan, begun: Journal, wanted: Sequence[Job]) -> tup
     entries = [Entry(j.name, j.nodes, j.seconds, j.launches) for j in [*wanted, collector]]
     made = replace(begun, jobs=(*begun.jobs, *entries))
     made.write(kept)
-    return made, entries[-1]
+    return made
 
 
 def _steps(
