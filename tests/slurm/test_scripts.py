@@ -334,6 +334,10 @@ def test_submit_twice_does_not_submit_twice(fake, tmp_path):
         assert done.stdout == "submitted before: nodes-1 (41), nodes-2 (42)\n"
     assert (folder / "number").read_text() == "43\n"
     assert "PENDING" in bench("status", "s").stdout
+    other = {"SLURM_JOB_ID": "99", "SLURM_JOB_NODELIST": "n1"}
+    done = run(*BENCH, "slurm", "run", "s", "nodes-1", cwd=tmp_path, **other)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nodes-1: it is job 41, and this is 99" in done.stderr
     done = bench("submit", *[w.replace("64", "65") for w in SWEEP])
     assert done.returncode == 2
     assert "s: it holds another sweep; name another --out" in done.stderr

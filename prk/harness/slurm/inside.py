@@ -68,6 +68,9 @@ def run(kept: Store, name: str) -> int:
     if found is None or number is None:
         raise Refusal("slurm run", "this is no job of the sweep", "submit it: prk-bench slurm submit")
     plan, job = kept.plan(), found.job(name)
+    if job.id not in ("", number):
+        # A submission that was cut off before it could note the number, and was made again.
+        raise Refusal(name, f"it is job {job.id}, and this is {number}", "leave its launches to that one")
     nodes = queue.hosts(os.environ["SLURM_JOB_NODELIST"])
     own = set(job.launches)
     todo = [t for t in campaign.pending(plan, kept.names()) if f"{t[1].id}-{t[2]:03d}" in own]
