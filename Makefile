@@ -31,7 +31,7 @@ demo: $(VENV)/demo
 	python bench.py run jobs/sweeps/laptop.toml --out demo --report
 
 test: $(VENV)/develop .venv-mpich/smoke
-	python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	python -m pytest -n 2 --dist load $(PYTEST_ARGS)
 
 check: $(VENV)/develop
 	ruff check .

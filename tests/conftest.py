@@ -16,11 +16,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 APART = ("test_cells.py", "test_cli.py", "test_mpich.py", "test_mutants.py", "test_ranks.py")
 
 
-def pytest_collection_modifyitems(items):
-    """Say which tests `make test` may run side by side."""
-    for item in items:
-        if item.path.name not in APART:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Say which tests `make test` may run side by side: xdist's groups have no effect with pytest 9."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return nodeid if path.rpartition("/")[2] in APART else path
+
+    return ByFile(config, log)
 
 
 def pytest_ignore_collect(collection_path, config):
