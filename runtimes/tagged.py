@@ -1,7 +1,8 @@
 """The kernels on tagged messages, for teams whose members are neither MPI ranks nor threads.
 
 A `comm` here has besides rank, size, barrier, gather and bcast:
-send(to, tag, *data) which never waits and gives `data` away; receive(tag) which waits for that message;
+send(to, tag, *data) which never waits and gives `data` away; receive(tag) which waits for a message with that
+tag, the first to arrive;
 give_way() which lets other members of the same process run; `here`, the members of this process; and
 `repetitions`, a count that tags use, so that no two messages of a run carry the same tag.
 """
@@ -23,11 +24,11 @@ from prk.transpose import serial as transpose_serial
 
 # Lines of Synch_p2p that the first member computes before others of its process take their turn.
 TURN = 16
-# A block of Transpose travels in squares of this side, half a MiB: packed and unpacked in cache, and in long
+# A block of Transpose travels in squares of this side, 0.4 MiB: packed and unpacked in cache, and in long
 # parts of columns (strips of 32 whole columns took twice as long to pack), an odd number of cache lines each.
-SIDE = 264
-# Messages sent ahead of the one awaited: enough to keep the way busy, few enough to reuse their memory.
-AHEAD = 4
+SIDE = 232
+# Messages that a process sends ahead of the one awaited: enough to keep the way busy, few enough for cache.
+AHEAD = 8
 
 Cut = tuple[int, int]
 
@@ -125,7 +126,7 @@ class SynchP2P(synch_p2p_serial.Kernel):
 
 
 class Transpose(transpose_serial.Kernel):
-    """This member's column blocks; those of the others travel in pieces, one member a phase.
+    """This member's column blocks; those of the others travel in pieces, which are added as they come.
 
     A member of the same process is sent the matrix itself. The block that it reads there, and increments, is
     touched by nobody else, so that the owner need not know when.
@@ -135,55 +136,48 @@ class Transpose(transpose_serial.Kernel):
         super().setup()
         side = max(self.tile, SIDE)
         cuts = [(first, min(first + side, self.width)) for first in range(0, self.width, side)]
-        self.pieces = [
-            (source, to, rows, columns)
-            for source, to in decomposition.pairwise(self.comm.rank, self.comm.size)
-            for rows in cuts
-            for columns in cuts
-        ]
-        self.near = {to for _, to, *_ in self.pieces if to in self.comm.here}
+        others = [to for _, to in decomposition.pairwise(self.comm.rank, self.comm.size)]
+        self.near = [to for to in others if to in self.comm.here]
+        far = [to for to in others if to not in self.comm.here]
+        self.ahead = max(1, AHEAD // len(self.comm.here))
+        self.pieces = [(to, rows, columns) for to in far for rows in cuts for columns in cuts]
 
     def step(self) -> None:
         self.comm.repetitions += 1
         for to in self.near:
-            self.comm.send(to, (self.comm.repetitions, self.comm.rank), self.A)
-        # Near ones keep their place among the pieces: who sends in a phase is received from in the same one.
-        for number in range(len(self.pieces) + AHEAD):
+            self.comm.send(to, (self.comm.repetitions, "matrix"), self.comm.rank, self.A)
+        for number in range(len(self.pieces) + self.ahead):
             if number < len(self.pieces):
                 self.pack(*self.pieces[number])
-            if number >= AHEAD:
-                self.unpack(*self.pieces[number - AHEAD])
+            if number >= self.ahead:
+                self.unpack()
         self.transpose_diagonal()
-        for source in self.near:
-            self.transpose_near(source)
+        for _ in self.near:
+            self.transpose_near()
 
-    def pack(self, _: int, to: int, rows: Cut, columns: Cut) -> None:
+    def pack(self, to: int, rows: Cut, columns: Cut) -> None:
         """Transpose and send a piece: what goes from this member's columns `rows` to `columns` of `to`."""
-        if to in self.near:
-            return
-        height, width = rows[1] - rows[0], columns[1] - columns[0]
-        piece = np.empty((width, height))
+        (row, bottom), (column, right) = rows, columns
+        piece = np.empty((right - column, bottom - row))
         transpose_loops.pack(
-            self.A, rows[0], to * self.width + columns[0], piece, 0, 0, height, width, self.tile
+            self.A, row, to * self.width + column, piece, 0, 0, *piece.shape[::-1], self.tile
         )
-        self.comm.send(to, (self.comm.repetitions, self.comm.rank, rows[0], columns[0]), piece)
+        place = self.comm.rank * self.width + row, column
+        self.comm.send(to, (self.comm.repetitions, "piece"), place, piece)
 
-    def unpack(self, source: int, _: int, rows: Cut, columns: Cut) -> None:
-        """Wait for a piece that comes from columns `rows` of member `source`, and add it to B."""
-        if source in self.near:
-            return
-        (piece,) = self.comm.receive((self.comm.repetitions, source, rows[0], columns[0]))
-        transpose_loops.unpack(piece, 0, 0, self.B, columns[0], source * self.width + rows[0], *piece.shape)
+    def unpack(self) -> None:
+        """Wait for a piece and add it to B."""
+        (row, column), piece = self.comm.receive((self.comm.repetitions, "piece"))
+        transpose_loops.unpack(piece, 0, 0, self.B, column, row, *piece.shape)
 
-    def transpose_near(self, source: int) -> None:
+    def transpose_near(self) -> None:
         """Wait for the matrix of a member of this process, and transpose this member's block of it."""
-        (A,) = self.comm.receive((self.comm.repetitions, source))
+        source, A = self.comm.receive((self.comm.repetitions, "matrix"))
         here, width = self.columns[0], self.width
         transpose_loops.transpose(A, 0, here, self.B, 0, source * width, width, width, self.tile)
 
     def findings(self) -> dict[str, Any]:
-        far = sum(source not in self.near for source, *_ in self.pieces)
-        return counted(self.comm, far + len(self.near))
+        return counted(self.comm, len(self.pieces) + len(self.near))
 
 
 def counted(comm: Any, messages: int) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def test_record_tells_elements_from_chares(mark, tmp_path):
         (("synch_p2p", "--m", 40, "--n", 20, *CHARES), 58),
         (("synch_p2p", "--m", 40, "--n", 20, "--group", 5, *WORKERS), 5),
         (("synch_p2p", "--m", 40, "--n", 20, "--runtime", "dask", "--workers", 1), 0),
-        # Each of four chares has one of the same process, and 4 pieces from each of the other two.
-        (("transpose", "--order", 2000, *CHARES), 36),
+        # Each of four chares has one of the same process, and 9 pieces from each of the other two.
+        (("transpose", "--order", 2000, *CHARES), 76),
     ],
 )
 def test_cost_of_a_message_is_said(mark, tmp_path, words, messages):

@@ -5,6 +5,7 @@ Imported only in a processing element: importing Charm4py loads its communicatio
 
 import sys
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
@@ -33,7 +34,7 @@ class Comm:
         self.chare, self.columns, self.size = chare, columns, size
         index = chare.thisIndex
         self.rank = index[0] * columns + index[1] if columns else index[0]
-        self.inbox: dict[Any, tuple[Any, ...]] = {}
+        self.inbox: dict[Any, deque[tuple[Any, ...]]] = {}
         self.wanted: Any = None
         # What wakes the coroutine, which sets it.
         self.coroutine: LocalFuture
@@ -67,9 +68,12 @@ class Comm:
         self.proxy(to).arrive(tag, *data)
 
     def receive(self, tag: Any) -> tuple[Any, ...]:
-        """Wait for the message with this tag; meanwhile other chares of the process run."""
+        """Wait for the next message with this tag; meanwhile other chares of the process run."""
         if tag in self.inbox:
-            return self.inbox.pop(tag)
+            data = self.inbox[tag].popleft()
+            if not self.inbox[tag]:
+                del self.inbox[tag]
+            return data
         self.wanted = tag
         return self.coroutine.get()
 
@@ -79,7 +83,7 @@ class Comm:
             self.wanted = None
             self.coroutine.send(data)
         else:
-            self.inbox[tag] = data
+            self.inbox.setdefault(tag, deque()).append(data)
 
     def channel(self, other: int) -> Channel:
         """Return Charm4py's own channel to another member, which the kernels' messages are compared with."""

@@ -38,7 +38,7 @@ class Comm:
     def __init__(self, worker: Any):
         self.worker = worker
         self.loop = asyncio.get_running_loop()
-        self.inbox: dict[Any, tuple[Any, ...]] = {}
+        self.inbox: dict[Any, deque[tuple[Any, ...]]] = {}
         self.news = threading.Condition()
         self.lost = ""
         self.repetitions = self.collectives = 0
@@ -59,7 +59,7 @@ class Comm:
             while message := await comm.read():
                 tag, data = message
                 with self.news:
-                    self.inbox[tag] = data
+                    self.inbox.setdefault(tag, deque()).append(data)
                     self.news.notify()
             return
         with self.news:
@@ -77,7 +77,8 @@ class Comm:
     def send(self, to: int, tag: Any, *data: Any) -> None:
         """Send arrays and scalars, which must not change afterwards: the event loop takes them from here."""
         if to == self.rank:
-            self.inbox[tag] = data
+            with self.news:
+                self.inbox.setdefault(tag, deque()).append(data)
             return
         packed = [to_serialize(d) if isinstance(d, np.ndarray) else d for d in data]
         self.loop.call_soon_threadsafe(self.post, to, (tag, packed))
@@ -104,14 +105,16 @@ class Comm:
             del self.drains[to]
 
     def receive(self, tag: Any) -> tuple[Any, ...]:
-        """Wait for the message with this tag."""
-        if tag not in self.inbox:
-            with self.news:
-                while tag not in self.inbox:
-                    if self.lost:
-                        raise Lost(self.lost)
-                    self.news.wait()
-        return self.inbox.pop(tag)
+        """Wait for the next message with this tag."""
+        with self.news:
+            while tag not in self.inbox:
+                if self.lost:
+                    raise Lost(self.lost)
+                self.news.wait()
+            data = self.inbox[tag].popleft()
+            if not self.inbox[tag]:
+                del self.inbox[tag]
+        return data
 
     def give_way(self) -> None:
         """Return at once: no other member shares this process."""
