@@ -198,7 +198,8 @@ def test_lost_node_is_read_back(slurm, submitted):
     assert "failed: stencil hanging ranks=1 nodes=1 threads=1 iterations=10" in done.stdout
     assert f"job {number} (nodes-1) lost a node" in done.stdout
     assert "NODE_FAIL" in done.stdout
-    assert records(folder / "lost")["hanging", 1]["launch"]["allocation"]["job"] == number
+    found = records(folder / "lost")["hanging", 1]
+    assert found["launch"]["allocation"] == {"job": number, "nodes": [node]}
 
 
 def test_cancelled_job_is_read_back(slurm, submitted):

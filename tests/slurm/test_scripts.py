@@ -243,6 +243,12 @@ def test_states_are_read_back(text, live, status, said):
         assert said in entry.ending[1]
 
 
+def test_nodes_of_a_job_are_read():
+    text = "JobState=RUNNING Reason=None ReqNodeList=(null) NodeList=n[1-2,4] BatchHost=n1 Nodes=n[1-2]"
+    assert queue.described(text) == queue.State("RUNNING", "", "", "n[1-2,4]")
+    assert queue.described("JobState=PENDING NodeList=(null)").nodes == ""
+
+
 def test_accounting_is_read():
     assert queue.accounted("CANCELLED by 1000|0:15|0:0\n").state == "CANCELLED"
     assert queue.accounted("COMPLETED|0:0|0:125\n").state == "OUT_OF_MEMORY"

@@ -32,6 +32,8 @@ class Entry:
     state: str = ""
     reason: str = ""
     code: str = ""
+    # The nodes that it had, as Slurm lists them: n[1-4].
+    hosts: str = ""
 
     @property
     def collects(self) -> bool:
@@ -121,7 +123,7 @@ def read_back(kept: Store, plan: Plan, found: Journal) -> Journal:
     for one in found.jobs:
         if one.live:
             said = queue.state(one.id)
-            one = replace(one, state=said.state, reason=said.reason, code=said.code)
+            one = replace(one, state=said.state, reason=said.reason, code=said.code, hosts=said.nodes)
         jobs.append(one)
     asked = replace(found, jobs=tuple(jobs))
     if asked != found:
@@ -140,7 +142,10 @@ def settle(kept: Store, plan: Plan, found: Journal) -> None:
             number, point, repeat = numbers[name]
             one = command.launch(plan, number, point, repeat, str(kept.path(name)))
             status, reason = job.ending
-            about = {**one.about, "allocation": {"job": job.id, "nodes": []}}
+            hosts: list[str] = []
+            with contextlib.suppress(queue.SlurmError):
+                hosts = queue.hosts(job.hosts) if job.hosts else []
+            about = {**one.about, "allocation": {"job": job.id, "nodes": hosts}}
             said = verdict.Verdict(status, "run", reason)
             with contextlib.suppress(FileExistsError):
                 record.write(campaign.own_record(replace(one, about=about), said, 0.0), kept.path(name))

@@ -24,11 +24,12 @@ OOM = "0:125"
 
 @dataclass(frozen=True)
 class State:
-    """What Slurm says of a job: its word for the state, why, its exit code."""
+    """What Slurm says of a job: its word for the state, why, its exit code, the list of its nodes."""
 
     state: str
     reason: str = ""
     code: str = ""
+    nodes: str = ""
 
     @property
     def live(self) -> bool:
@@ -135,8 +136,11 @@ def described(text: str) -> State:
     name = fields.get("JobState", FORGOTTEN)
     if name not in LIVE and fields.get("DerivedExitCode") == OOM:
         name = "OUT_OF_MEMORY"
-    reason = fields.get("Reason", "")
-    return State(name, "" if reason == "None" else reason, fields.get("ExitCode", ""))
+    reason, nodes = (
+        "" if fields.get(key, "") in ("None", "(null)") else fields.get(key, "")
+        for key in ("Reason", "NodeList")
+    )
+    return State(name, reason, fields.get("ExitCode", ""), nodes)
 
 
 def accounted(text: str) -> State:
