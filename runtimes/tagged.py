@@ -28,7 +28,7 @@ TURN = 16
 # parts of columns (strips of 32 whole columns took twice as long to pack), an odd number of cache lines each.
 SIDE = 232
 # Messages that a process sends ahead of the one awaited: enough to keep the way busy, few enough for cache.
-AHEAD = 8
+AHEAD = 4
 
 Cut = tuple[int, int]
 
@@ -139,7 +139,7 @@ class Transpose(transpose_serial.Kernel):
         others = [to for _, to in decomposition.pairwise(self.comm.rank, self.comm.size)]
         self.near = [to for to in others if to in self.comm.here]
         far = [to for to in others if to not in self.comm.here]
-        self.ahead = max(1, AHEAD // len(self.comm.here))
+        self.ahead = max(2, AHEAD // len(self.comm.here))
         self.pieces = [(to, rows, columns) for to in far for rows in cuts for columns in cuts]
 
     def step(self) -> None:
