@@ -20,7 +20,12 @@ from prk.harness.command import AS_ROOT
 SHAPE = (
     'ip link set lo up && tc qdisc add dev lo root tbf rate "$1" burst 256kb latency 1s && shift && exec "$@"'
 )
-TCP = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "tcp,self", "OMPI_MCA_btl_tcp_if_include": "lo"}
+TCP = {
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl": "tcp,self",
+    "OMPI_MCA_btl_tcp_if_include": "lo",
+    "GLOO_SOCKET_IFNAME": "lo",
+}
 # The runtime's options that say how gradients are reduced meanwhile.
 WAYS = {
     **{way: ["--runtime", "mpi1", "--overlap", way] for way in ("no", "nonblocking", "thread")},
