@@ -24,9 +24,6 @@ from prk.transpose import serial as transpose_serial
 
 # Lines of Synch_p2p that the first member computes before others of its process take their turn.
 TURN = 16
-# A block of Transpose travels in squares of this side, 0.4 MiB: packed and unpacked in cache, and in long
-# parts of columns (strips of 32 whole columns took twice as long to pack), an odd number of cache lines each.
-SIDE = 232
 # Messages that a process sends ahead of the one awaited: enough to keep the way busy, few enough for cache.
 AHEAD = 4
 
@@ -132,9 +129,13 @@ class Transpose(transpose_serial.Kernel):
     touched by nobody else, so that the owner need not know when.
     """
 
+    # A block travels in squares of this side, 0.4 MiB: packed and unpacked in cache, and in long parts of
+    # columns (strips of 32 whole columns took twice as long to pack), an odd number of cache lines each.
+    side = 232
+
     def setup(self) -> None:
         super().setup()
-        side = max(self.tile, SIDE)
+        side = max(self.tile, self.side)
         cuts = [(first, min(first + side, self.width)) for first in range(0, self.width, side)]
         others = [to for _, to in decomposition.pairwise(self.comm.rank, self.comm.size)]
         self.near = [to for to in others if to in self.comm.here]
