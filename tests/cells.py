@@ -24,7 +24,7 @@ PROBLEMS = {
         for d in ("float64", "float32")
     ],
     "synch_p2p": [{"m": 31, "n": 23}, {"m": 7, "n": 40}, {"m": 40, "n": 12, "group": 5}],
-    "transpose": [{"order": 12, "tile": 32}, {"order": 60, "tile": 7}, {"order": 48, "tile": 0}],
+    "transpose": [{"order": 12, "tile": 32}, {"order": 60, "tile": 7}, {"order": 384, "tile": 0}],
     "nstream": [{"n": 1003}],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
     "ddp": [{"batch": 48, "learning_rate": 0.2}],
