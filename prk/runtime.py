@@ -72,6 +72,10 @@ class Runtime:
         """Return the processes that hold the `size` members: fewer where one holds several."""
         return size
 
+    def members(self, job: Job, ranks: int) -> int:
+        """Return the members that `ranks` processes hold: what `ranks` undoes."""
+        return ranks
+
     def warnings(self, job: Job) -> list[str]:
         """Return what a reader of the record should know about how this run was made."""
         return []

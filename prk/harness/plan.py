@@ -334,8 +334,9 @@ def own_point(
         o = known_options[name]
         _fits(value, o.default, o.choices, f"{block.where}.options.{model.name}.{name}")
         options[name] = value
-    size = _workers(model, shape, options)
+    workers = _workers(model, shape, options)
     job: Any = SimpleNamespace(kernel=kernel, runtime=model.name, problem=problem, options=options)
+    size = model.members(job, workers)
     problem.refuse(size)
     with contextlib.suppress(ImportError), nothing_that_communicates():
         model.refuse(job, size)

@@ -33,6 +33,9 @@ class Runtime(Base):
     def ranks(self, job: Job, size: int) -> int:
         return size // job.options["overdecomposition"]
 
+    def members(self, job: Job, ranks: int) -> int:
+        return ranks * job.options["overdecomposition"]
+
     def describe(self) -> dict[str, Any]:
         from . import team
 
