@@ -5,6 +5,7 @@ import difflib
 import os
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
@@ -44,6 +45,9 @@ def main(kernel: str, argv: Sequence[str]) -> int:
         outcome = how.launch(job)
     except Refusal as refusal:
         outcome = Outcome(2, str(refusal))
+        if not speaks:
+            # A launcher ends all processes when one fails, and the one that says why may still be starting.
+            time.sleep(3)
     except SystemExit as stop:  # --help
         outcome = Outcome(int(stop.code or 0))
     if starter:
