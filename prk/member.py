@@ -73,7 +73,7 @@ def _refuse(job: Job, how: runtime.Runtime, members: list[dict[str, Any]]) -> st
     """Return the one line that refuses the job on this team, or nothing. Runs before any allocation."""
     size = len(members)
     try:
-        ranks = how.ranks(job, size)
+        ranks = size // how.members_a_rank(job)
         launched = environment.launched()
         if launched and launched[1] > ranks:
             raise Refusal(

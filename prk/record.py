@@ -130,7 +130,7 @@ def build(report: Report) -> dict[str, Any]:
     worst = max(report.checks, key=lambda c: (not c.valid, c.error / (c.tolerance or 1.0)))
     seconds = report.seconds
     best = min(seconds)
-    ranks = how.ranks(job, len(members))
+    ranks = len(members) // how.members_a_rank(job)
     record = {
         "schema": VERSION,
         "kernel": job.kernel,

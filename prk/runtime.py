@@ -68,13 +68,9 @@ class Runtime:
         """Return the threads that compute in each member."""
         return 1
 
-    def ranks(self, job: Job, size: int) -> int:
-        """Return the processes that hold the `size` members: fewer where one holds several."""
-        return size
-
-    def members(self, job: Job, ranks: int) -> int:
-        """Return the members that `ranks` processes hold: what `ranks` undoes."""
-        return ranks
+    def members_a_rank(self, job: Job) -> int:
+        """Return the members that each process holds."""
+        return 1
 
     def warnings(self, job: Job) -> list[str]:
         """Return what a reader of the record should know about how this run was made."""

@@ -336,17 +336,15 @@ def own_point(
         options[name] = value
     workers = _workers(model, shape, options)
     job: Any = SimpleNamespace(kernel=kernel, runtime=model.name, problem=problem, options=options)
-    size = model.members(job, workers)
+    size = workers * model.members_a_rank(job)
     problem.refuse(size)
     with contextlib.suppress(ImportError), nothing_that_communicates():
         model.refuse(job, size)
     label = record.variant(
         model, kernel, {k: v for k, v in options.items() if k not in ("threads", model.count_option)}
     )
-    ranks, threads = model.ranks(job, size), model.threads(job)
-    return _point(
-        model.name, kernel, problem, _recorded(ranks, shape["nodes"], threads), options, label, block
-    )
+    layout = _recorded(workers, shape["nodes"], model.threads(job))
+    return _point(model.name, kernel, problem, layout, options, label, block)
 
 
 @contextlib.contextmanager
@@ -371,7 +369,7 @@ def nothing_that_communicates() -> Iterator[None]:
 
 
 def _workers(model: runtime.Runtime, shape: Mapping[str, int], options: dict[str, Any]) -> int:
-    """Return the size of the team, and set the option that says it where no launcher does."""
+    """Return the processes of the team, and set the option that says it where no launcher does."""
     ranks, threads = shape["ranks"], shape["threads"]
     if model.count_option == "threads" and not model.launcher and shape["nodes"] > 1:
         raise _OneProcessOnly(

@@ -30,11 +30,8 @@ class Runtime(Base):
     def refuse(self, job: Job, size: int) -> None:
         refuse_others(job)
 
-    def ranks(self, job: Job, size: int) -> int:
-        return size // job.options["overdecomposition"]
-
-    def members(self, job: Job, ranks: int) -> int:
-        return ranks * job.options["overdecomposition"]
+    def members_a_rank(self, job: Job) -> int:
+        return job.options["overdecomposition"]
 
     def describe(self) -> dict[str, Any]:
         from . import team

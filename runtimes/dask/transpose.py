@@ -17,7 +17,7 @@ from .. import tagged
 class Blocks(tagged.Transpose):
     """This member's column blocks, exchanged by messages."""
 
-    # A message costs 0.3 ms whatever its size, so that squares twice and four times as wide took less time.
+    # A message costs 0.3 ms besides its bytes, so that squares twice and four times as wide took less time.
     side = 1000
 
 

@@ -17,7 +17,7 @@ from prk.problem import Refusal
 def do_plan(arguments: argparse.Namespace) -> int:
     plan = bench.planned(arguments)
     chosen = _site(arguments)
-    most = submission.longest(chosen, plan) if queue.answers() else _asked(chosen)
+    most = submission.longest(chosen, plan) if queue.answers() else chosen.longest
     print(jobs.of_plan(plan, jobs.jobs(plan, campaign.pending(plan, set()), most, arguments.one_allocation)))
     return 0
 
@@ -27,7 +27,7 @@ def do_submit(arguments: argparse.Namespace) -> int:
         queue.refuse_without("sbatch")
     plan, folder = _sweep(arguments)
     chosen = _site(arguments, folder)
-    most = _asked(chosen) if arguments.dry_run and not queue.answers() else submission.longest(chosen, plan)
+    most = chosen.longest if arguments.dry_run and not queue.answers() else submission.longest(chosen, plan)
     kept = submission.folder_of(plan, folder)
     with kept.locked(), journal.locked(kept):
         # The folder's own, whose order has another seed.
@@ -135,10 +135,6 @@ def _site(arguments: argparse.Namespace, folder: Path | None = None) -> Site:
         return site.read(arguments.site)
     before = journal.read(Store(folder)) if folder else None
     return before.site if before else Site()
-
-
-def _asked(chosen: Site) -> int:
-    return site.seconds(chosen.time, "time") if chosen.time else 0
 
 
 def add(commands: Any) -> None:

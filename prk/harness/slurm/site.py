@@ -34,6 +34,11 @@ class Site:
     sbatch_flags: tuple[str, ...] = ()
     launcher_flags: tuple[str, ...] = ()
 
+    @property
+    def longest(self) -> int:
+        """Return the longest time of a job in seconds; 0 if the file leaves that to the cluster."""
+        return seconds(self.time, "time") if self.time else 0
+
     def table(self) -> dict[str, Any]:
         """Return the site as JSON holds it."""
         return asdict(self)

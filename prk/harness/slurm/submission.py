@@ -10,7 +10,7 @@ from prk.harness.plan import Plan, Point
 from prk.harness.slurm import inside, jobs, journal, queue
 from prk.harness.slurm.jobs import Job
 from prk.harness.slurm.journal import Entry, Journal
-from prk.harness.slurm.site import Site, clock, seconds
+from prk.harness.slurm.site import Site, clock
 from prk.harness.store import Store
 from prk.problem import Refusal
 
@@ -56,14 +56,13 @@ def longest(site: Site, plan: Plan) -> int:
             f"its nodes have {there.cores} cores and the sweep wants {cores}",
             "use another partition, or fewer ranks_per_node or threads",
         )
-    asked = seconds(site.time, "time") if site.time else 0
-    if there.seconds and asked > there.seconds:
+    if there.seconds and site.longest > there.seconds:
         raise Refusal(
             "time",
             f"partition {there.name} allows {clock(there.seconds)} and not {site.time}",
             "ask for less",
         )
-    return asked or there.seconds
+    return site.longest or there.seconds
 
 
 def planned(kept: Store, plan: Plan, site: Site, most: int, together: bool) -> tuple[Journal, list[Job]]:
