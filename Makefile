@@ -28,7 +28,7 @@ demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.allreduce
 	! $(HAS_TORCH) || mpirun -n 2 python -m prk.ddp
 	rm -rf demo
-	python bench.py run jobs/sweeps/laptop.toml --out demo --report
+	python bench.py run jobs/sweeps/laptop.toml --out demo --machine --report
 
 test: $(VENV)/develop .venv-mpich/smoke
 	python -m pytest -n 2 --dist load $(PYTEST_ARGS)
