@@ -36,7 +36,7 @@ test: $(VENV)/develop .venv-mpich/smoke
 check: $(VENV)/develop
 	ruff check .
 	ruff format --check .
-	mypy prk
+	mypy
 	codespell
 	shellcheck .ci/run tests/slurm/cluster jobs/slurm/prk.sbatch
 

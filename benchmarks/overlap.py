@@ -7,15 +7,16 @@ util-linux). Nothing else may run meanwhile.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from prk.harness.command import AS_ROOT
+from prk.records import read
+from prk.run import launcher
 
 SHAPE = (
     'ip link set lo up && tc qdisc add dev lo root tbf rate "$1" burst 256kb latency 1s && shift && exec "$@"'
@@ -34,23 +35,24 @@ WAYS = {
 COLUMNS = ("step", "compute", "exposed", "hidden")
 
 
-def run(link, way, options):
+def run(link: str, way: str, options: list[str]) -> dict[str, Any]:
     """Train once; return the row of its record's table. Raises CalledProcessError."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "record.json")
-        words = ["mpirun", "-n", "2", sys.executable, "-m", "prk.ddp", *WAYS[way], *options]
+        words = [*launcher.words({"ranks": 2}), sys.executable, "-m", "prk.ddp", *WAYS[way], *options]
         words += ["--json", str(path)]
         if link:
             words = ["unshare", "--net", "--map-root-user", "sh", "-c", SHAPE, "sh", link, *words]
-        environment = {**os.environ, **AS_ROOT, **(TCP if link else {})}
+        environment = {**os.environ, **launcher.environment(False), **(TCP if link else {})}
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
         if done.returncode:
             sys.exit(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-        return json.loads(path.read_text())["table"][0]
+        row: dict[str, Any] = read.read(path)["table"][0]
+        return row
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "--links", default=",4gbit", help="comma-separated rates for tc; empty: shared memory"
     )

@@ -5,69 +5,89 @@ drifts still gives a ratio. Nothing else may run meanwhile; more workers than co
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from prk import runtime
+from prk.records import read
+from prk.run import launcher, registry
 
 # The C reference's ratios (gcc -O3 -march=native) on 1 and 2 ranks, MPI two-sided.
-REFERENCE = {"stencil": (0.50, 0.48), "synch_p2p": (0.095, 0.086), "transpose": (0.18, 0.094)}
+REFERENCE: dict[str, Sequence[float]] = {
+    "stencil": (0.50, 0.48),
+    "synch_p2p": (0.095, 0.086),
+    "transpose": (0.18, 0.094),
+}
+# The options that set the size of the grid or the matrix, where that is not --n alone.
+SIZE = {"synch_p2p": ("--m", "--n"), "transpose": ("--order",)}
 
 
-def command(name, kernel, workers, arguments):
+def command(name: str, kernel: str, workers: int, arguments: Iterable[str]) -> list[str]:
     """Return the command of one launch on `workers` ranks, threads, PEs or processes."""
-    how = runtime.runtime(name)
-    before = how.launcher.format(ranks=workers, threads=1).split()
-    count = [f"--{how.count_option}", str(workers)] if how.count_option and not how.launcher else []
+    how = registry.runtime(name)
+    before = launcher.words({"ranks": workers}, unbound=how.unbound) if how.launched else []
+    count = [f"--{how.count_option}", str(workers)] if how.count_option and not how.launched else []
     return [*before, sys.executable, "-m", f"prk.{kernel}", "--runtime", name, "--quiet", *count, *arguments]
 
 
-def rate(name, kernel, workers, arguments):
+def alone(name: str) -> bool:
+    """Tell whether a runtime has one worker only."""
+    how = registry.runtime(name)
+    return not how.launched and not how.count_option
+
+
+def rate(name: str, kernel: str, workers: int, arguments: Iterable[str]) -> float | None:
     """Run once; return the rate in millions a second, or None if the run failed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "record.json")
         words = [*command(name, kernel, workers, arguments), "--json", str(path)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
+        environment = {**os.environ, **launcher.environment(False)}
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
         if done.returncode:
             print(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr}", file=sys.stderr)
             return None
-        return json.loads(path.read_text())["rate"]["median"]
+        stated = read.read(path)["metrics"]["rate"]
+        return statistics.median(stated["values"]) * stated["scale"] / 1e6
 
 
-def ratios(name, kernel, workers, n, repeats, extra):
+def ratios(
+    name: str, kernel: str, workers: int, n: int, repeats: int, extra: Sequence[str]
+) -> list[tuple[float, float]]:
     """Return (ratio to Nstream, rate) of each repeat; Nstream as it runs on the same runtime."""
-    size = {"synch_p2p": ["--m", n, "--n", n], "transpose": ["--order", n]}.get(kernel, ["--n", n])
-    yardstick = ["--n", n * n // 2 // workers * workers]
+    size = [word for option in SIZE.get(kernel, ("--n",)) for word in (option, str(n))]
+    yardstick = ["--n", str(n * n // 2 // workers * workers)]
     found = []
     for _ in range(repeats):
-        around = [rate(name, "nstream", workers, map(str, yardstick))]
-        measured = rate(name, kernel, workers, [*map(str, size), *extra])
-        around.append(rate(name, "nstream", workers, map(str, yardstick)))
-        if measured and all(around):
-            found.append((measured / statistics.mean(around), measured))
+        before = rate(name, "nstream", workers, yardstick)
+        measured = rate(name, kernel, workers, [*size, *extra])
+        after = rate(name, "nstream", workers, yardstick)
+        if before and measured and after:
+            found.append((measured / statistics.mean((before, after)), measured))
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runtime", default="mpi1", help="comma-separated, or all (default: mpi1)")
     parser.add_argument("--kernel", default="stencil,synch_p2p,transpose")
     parser.add_argument("--workers", default="1,2", help="ranks, threads, PEs or processes (default: 1,2)")
     parser.add_argument("--n", type=int, default=8000)
     parser.add_argument("--repeats", type=int, default=5)
     arguments, extra = parser.parse_known_args()
-    names = list(runtime.runtimes()) if arguments.runtime == "all" else arguments.runtime.split(",")
+    everything = [how.name for how in registry.usable()]
+    names = everything if arguments.runtime == "all" else arguments.runtime.split(",")
     print("runtime     kernel     workers   ratio     min     max  C, MPI        rate")
-    for name in (n for n in names if runtime.runtime(n).missing() is None):
+    for name in (n for n in names if registry.runtime(n).missing() is None):
         for workers in map(int, arguments.workers.split(",")):
-            if workers > len(os.sched_getaffinity(0)) or (name == "serial" and workers > 1):
+            if workers > len(os.sched_getaffinity(0)) or (workers > 1 and alone(name)):
                 continue
-            for kernel in arguments.kernel.split(","):
+            for kernel in (k for k in arguments.kernel.split(",") if registry.has(name, k)):
                 found = ratios(name, kernel, workers, arguments.n, arguments.repeats, extra)
                 if not found:
                     print(f"{name:<12}{kernel:<11}{workers:>7}  failed")

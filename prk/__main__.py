@@ -2,7 +2,7 @@
 
 import sys
 
-from prk import doctor, runtime
+from prk.run import compile, doctor, registry
 
 HELP = """usage: python -m prk [doctor | compile [KERNEL [its options]]]
 
@@ -15,19 +15,31 @@ A kernel's own help: python -m prk.<kernel> --help"""
 
 
 def matrix() -> str:
-    """Return the table of kernels and runtimes, with a line for each runtime that cannot run here."""
-    kernels = runtime.kernels()
+    """Return the table of kernels and runtimes, with a line for each cell or runtime that there is not."""
+    kernels = list(registry.kernels())
     lines = ["".join([f"{'':<14}", *(f"{k:>12}" for k in kernels)])]
-    absent = [f"  {k}: {why}" for k in kernels if (why := runtime.problem_class(k).missing())]
-    for name in runtime.runtimes():
-        why = runtime.runtime(name).missing()
-        cells = (
-            ("-" if runtime.missing(name, k) else "yes") if runtime.has(name, k) else "" for k in kernels
-        )
-        lines.append("".join([f"{name:<14}", *(f"{c:>12}" for c in cells)]))
-        if why:
-            absent.append(f"  {name}: {why}")
-    return "\n".join(lines + (["", "- cannot run here:", *absent] if absent else []))
+    absent = [f"  {k}: {why}" for k in kernels if (why := registry.problem_class(k).missing())]
+    reasons: dict[str, list[str]] = {}
+    for how in registry.usable():
+        cells = []
+        for kernel in kernels:
+            if registry.has(how.name, kernel):
+                cells.append("-" if registry.missing(how.name, kernel) else "yes")
+                continue
+            cells.append("")
+            if why := how.cell(kernel).absent:
+                reasons.setdefault(f"{how.name}: {why}", []).append(kernel)
+        lines.append("".join([f"{how.name:<14}", *(f"{c:>12}" for c in cells)]))
+        if missing := how.missing():
+            absent.append(f"  {how.name}: {missing}")
+    blocks = ["\n".join(lines)]
+    if absent:
+        blocks.append("\n".join(["- cannot run here:", *absent]))
+    if reasons:
+        blocks.append("\n".join(["not there:", *(f"  {', '.join(ks)} on {w}" for w, ks in reasons.items())]))
+    if broken := registry.broken():
+        blocks.append("\n".join(["cannot be used:", *(f"  {why}" for why in broken.values())]))
+    return "\n\n".join(blocks)
 
 
 def main(argv: list[str]) -> int:
@@ -42,7 +54,7 @@ def main(argv: list[str]) -> int:
         case ["doctor"]:
             return doctor.main()
         case ["compile", *narrowed]:
-            return doctor.fill_cache(narrowed)
+            return compile.main(narrowed)
     print(f"prk: {argv[0]}: there is no such command; use doctor or compile, or --help", file=sys.stderr)
     return 2
 

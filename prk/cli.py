@@ -1,7 +1,6 @@
 """The command line of every kernel: `python -m prk.<kernel>`."""
 
 import argparse
-import difflib
 import os
 import sys
 import threading
@@ -10,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
-from prk import environment, runtime
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
+from prk.run import environment, registry
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Say what is wrong in one line, by a Refusal."""
 
     def error(self, message: str) -> NoReturn:
@@ -26,22 +25,23 @@ class _Parser(argparse.ArgumentParser):
 def main(kernel: str, argv: Sequence[str]) -> int:
     """Run one kernel as the command line asks; return 0 if right, 1 if wrong or failed, 2 if refused."""
     speaks = environment.speaks()
-    starter = runtime.starter()
+    starter = None
     try:
+        starter = registry.starter()
         job, timeout = parse(kernel, argv)
-        how = runtime.runtime(job.runtime)
+        how = registry.runtime(job.runtime)
         if starter and starter.name != how.name:
             raise Refusal(
                 "--runtime",
                 f"this launcher starts processes of {starter.name}, and {how.name} sees none but its own",
                 f"use --runtime {starter.name}, or another launcher",
             )
-        why = runtime.missing(job.runtime, kernel)
+        why = registry.missing(job.runtime, kernel)
         if why:
             raise Refusal(
                 "--runtime", f"{job.runtime} cannot run {kernel} here: {why}", "python -m prk lists what can"
             )
-        _end_after(timeout, kernel, speaks)
+        end_after(timeout, kernel, speaks)
         outcome = how.launch(job)
     except Refusal as refusal:
         outcome = Outcome(2, str(refusal))
@@ -67,17 +67,26 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
 
     Raises Refusal naming the option; SystemExit after --help.
     """
-    early = _Parser(add_help=False, allow_abbrev=False)
+    early = Parser(add_help=False, allow_abbrev=False)
     early.add_argument("--runtime")
     chosen = early.parse_known_args(argv)[0].runtime or default_runtime()
-    if chosen in runtime.runtimes() and not runtime.has(chosen, kernel):
-        raise Refusal("--runtime", f"{chosen} has no {kernel}", f"use one of {', '.join(offering(kernel))}")
-    own = runtime.runtime(chosen).options_of(kernel)
-    problem = runtime.problem_class(kernel)
+    how = registry.runtime(chosen)
+    if not registry.has(chosen, kernel):
+        why = how.cell(kernel).absent
+        raise Refusal(
+            "--runtime",
+            f"{chosen} has no {kernel}{f' ({why})' if why else ''}",
+            f"use one of {', '.join(registry.offering(kernel))}",
+        )
+    own = how.cell(kernel).options
+    problem = registry.problem_class(kernel)
 
     parser = _parser(kernel, problem)
     for option in own:
         _add(parser, option.name, option.default, option.help, option.choices)
+    if {"-h", "--help"} & set(argv):
+        # What every runtime understands is only looked up for whoever wants to read it.
+        parser.epilog = _options_by_runtime(kernel)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         _refuse_unknown(kernel, chosen, unknown[0], parser)
@@ -102,23 +111,17 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
 
 
 def default_runtime() -> str:
-    """Return mpi1 under an MPI launcher, a runtime under its own launcher, else serial."""
-    starter = runtime.starter()
+    """Return a runtime under its own launcher, the baseline under one of MPI, else serial."""
+    starter = registry.starter()
     if starter:
         return starter.name
-    return "mpi1" if environment.launched() else "serial"
+    return registry.BASELINE if environment.launched() else registry.SERIAL
 
 
-def offering(kernel: str) -> list[str]:
-    """Return the runtimes that have a version of the kernel."""
-    return [name for name in runtime.runtimes() if runtime.has(name, kernel)]
-
-
-def _parser(kernel: str, problem: type[Problem]) -> _Parser:
-    parser = _Parser(
+def _parser(kernel: str, problem: type[Problem]) -> Parser:
+    parser = Parser(
         prog=f"python -m prk.{kernel}",
         description=f"Parallel Research Kernels: {problem.title}.",
-        epilog=_options_by_runtime(kernel),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -127,7 +130,8 @@ def _parser(kernel: str, problem: type[Problem]) -> _Parser:
     parser.add_argument(
         "--runtime",
         metavar="NAME",
-        help=f"{', '.join(offering(kernel))} (default: mpi1 under an MPI launcher, else serial)",
+        help=f"how it is executed (default: {registry.BASELINE} under an MPI launcher, a runtime under its "
+        f"own launcher, else {registry.SERIAL}); python -m prk lists them",
     )
     parser.add_argument(
         "--repeat", type=int, default=1, metavar="N", help="run the whole kernel N times (default: 1)"
@@ -145,7 +149,7 @@ def _parser(kernel: str, problem: type[Problem]) -> _Parser:
     return parser
 
 
-def _add(parser: _Parser, name: str, default: Any, text: str, choices: tuple[str, ...]) -> None:
+def _add(parser: Parser, name: str, default: Any, text: str, choices: tuple[str, ...]) -> None:
     """Add one parameter or runtime option; its type is its default's."""
     if not choices:
         text = f"{text} (default: {default})" if default not in (None, "") else text
@@ -162,32 +166,35 @@ def _add(parser: _Parser, name: str, default: Any, text: str, choices: tuple[str
 
 
 def _options_by_runtime(kernel: str) -> str:
-    """Return the help's last part: what each runtime understands besides."""
-    lines = ["options of single runtimes:"]
-    for name in offering(kernel):
-        for o in runtime.runtime(name).options_of(kernel):
+    """Return the help's last part: which runtimes have the kernel, and what each of them understands."""
+    offering = registry.offering(kernel)
+    lines = [f"runtimes that have it: {', '.join(offering)}", "", "options of single runtimes:"]
+    for name in offering:
+        for o in registry.runtime(name).cell(kernel).options:
             text = f"{o.help}: {' or '.join(o.choices)}" if o.choices else o.help
             default = f" (default: {o.default})" if o.default not in (None, "") else ""
             lines.append(f"  {name + ':':<13}--{o.name}  {text}{default}")
-    return "\n".join(lines) if len(lines) > 1 else ""
+    return "\n".join(lines)
 
 
-def _refuse_unknown(kernel: str, chosen: str, word: str, parser: _Parser) -> NoReturn:
+def _refuse_unknown(kernel: str, chosen: str, word: str, parser: Parser) -> NoReturn:
     """Say whose option it is, or which one is spelt alike."""
     name = word.partition("=")[0]
     others = [
         r
-        for r in offering(kernel)
-        if any(f"--{o.name}" == name for o in runtime.runtime(r).options_of(kernel))
+        for r in registry.offering(kernel)
+        if any(f"--{o.name}" == name for o in registry.runtime(r).cell(kernel).options)
     ]
     if others:
         raise Refusal(name, f"runtime {chosen} has no such option", f"--runtime {' or '.join(others)} has it")
+    from difflib import get_close_matches
+
     known = [s for a in parser._actions for s in a.option_strings]
-    close = difflib.get_close_matches(name, known, 1)
+    close = get_close_matches(name, known, 1)
     raise Refusal(name, "there is no such option", f"use {close[0]}" if close else "--help lists them all")
 
 
-def _end_after(seconds: float, kernel: str, speaks: bool) -> None:
+def end_after(seconds: float, kernel: str, speaks: bool) -> None:
     """End this process, and so the job, if it still runs after `seconds`; a hang must not last."""
     if not seconds:
         return

@@ -5,28 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Job:
-    """What one launch is asked to do; travels to members that other processes hold."""
-
-    kernel: str
-    runtime: str
-    # The Problem of that kernel, whose parameters are its own.
-    problem: Any
-    options: Mapping[str, Any]
-    repeat: int = 1
-    expect_ranks: int | None = None
-    json: str | None = None
-    quiet: bool = False
-    argv: tuple[str, ...] = ()
-    # What every member runs, as module:function; the tests put their own programs on every runtime.
-    program: str = "prk.member:run"
-
-    def run(self, comm: Any) -> "Outcome":
-        """Run the program as one member of the team `comm`."""
-        module, _, function = self.program.partition(":")
-        return getattr(importlib.import_module(module), function)(self, comm)
+from prk.problem import Problem
+from prk.team import Team
 
 
 @dataclass(frozen=True)
@@ -35,3 +15,26 @@ class Outcome:
 
     code: int
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one launch is asked to do; travels to members that other processes hold."""
+
+    kernel: str
+    runtime: str
+    problem: Problem
+    options: Mapping[str, Any]
+    repeat: int = 1
+    expect_ranks: int | None = None
+    json: str | None = None
+    quiet: bool = False
+    argv: tuple[str, ...] = ()
+    # What every member runs, as module:function; the tests put their own programs on every runtime.
+    program: str = "prk.run.member:run"
+
+    def run(self, comm: Team) -> Outcome:
+        """Run the program as one member of the team `comm`."""
+        module, _, function = self.program.partition(":")
+        outcome: Outcome = getattr(importlib.import_module(module), function)(self, comm)
+        return outcome

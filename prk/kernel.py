@@ -1,36 +1,46 @@
 """The shape of every kernel on every runtime: one member's share of the data, and how it repeats."""
 
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from prk.problem import Field, Problem
+import numpy as np
+
+from prk.check import Fields
+from prk.problem import Problem
+from prk.team import Team
 
 P = TypeVar("P", bound=Problem)
 
 
-class Solo:
-    """The team of one, with the names of an mpi4py communicator."""
+class Event(NamedTuple):
+    """Something that happened at `seconds` of the clock, such as the end of an epoch, with a plain value."""
 
-    rank, size = 0, 1
-
-    def barrier(self) -> None:
-        """Return at once: nobody else is awaited."""
-
-    def gather(self, value: Any) -> list[Any]:
-        return [value]
-
-    def bcast(self, value: Any) -> Any:
-        return value
+    seconds: float
+    name: str
+    value: Any
 
 
 class Kernel(Generic[P]):
     """One member's share of a kernel. A runtime's subclass adds only communication.
 
-    `comm` has rank, size, barrier(), gather(object) and bcast(object), as an mpi4py communicator has.
+    The core calls, on every member in the same order: the constructor, `repeat(1)` as the warm-up, a barrier,
+    `repeat` until all repetitions are done, which is what the clock measures, `fields`, `probe`, `findings`,
+    `close`.
+
+    Python's garbage collector is off while the clock runs. A kernel that leaves cycles of large objects
+    behind in a repetition collects them itself, and pays for it.
     """
 
+    # Seconds of each repetition so far, the warm-up's first, where a kernel does something between them that
+    # is no part of them. One a repetition, none negative, and together no longer than the clock ran.
+    laps: Sequence[float] = ()
+
     def __init__(self, problem: P, comm: Any, options: Mapping[str, Any]):
-        self.problem, self.comm, self.options = problem, comm, options
+        self.problem, self.options = problem, options
+        # A runtime knows more of its team than the core does: each kernel file uses its own one's names.
+        self.comm = comm
+        self.events: list[Event] = []
         self.setup()
 
     def setup(self) -> None:
@@ -42,20 +52,51 @@ class Kernel(Generic[P]):
         raise NotImplementedError
 
     def repeat(self, count: int) -> None:
-        """Run `count` repetitions with no synchronisation that the programming model does not need."""
+        """Run `count` repetitions with no synchronisation that the programming model does not need.
+
+        When it returns, this member's fields are final.
+        """
         for _ in range(count):
             self.step()
 
-    # Seconds of each repetition, where a kernel does something between them that is no part of them.
-    laps: Sequence[float] = ()
+    def finished(self) -> bool:
+        """Tell whether the run is over, equal on all members; asked after each repetition if the problem is
+        open-ended."""
+        return False
+
+    def note(self, name: str, value: Any = None) -> None:
+        """Record an event, now."""
+        self.events.append(Event(time.perf_counter(), name, value))
+
+    def fields(self) -> Fields:
+        """Return this member's fields by name, each with its place in the whole."""
+        raise NotImplementedError
+
+    def probe(self) -> None:
+        """Measure, after the clock and the fields, what the timed repetitions cannot tell. Collective."""
 
     def findings(self) -> dict[str, Any]:
-        """Return what this member found out besides the fields, as plain values for the problem's table."""
+        """Return what this member found out besides the fields, as plain values for the problem's table.
+
+        It does no work and no communication: whatever has to be measured, `probe` has measured.
+        """
         return {}
 
-    def fields(self) -> dict[str, Field]:
-        """Return this member's fields by name, each with its global position."""
-        raise NotImplementedError
+    def save(self) -> dict[str, np.ndarray]:
+        """Return a copy of this member's state between two repetitions, from which `restore` goes on."""
+        return {name: field.values.copy() for name, field in self.fields().items()}
+
+    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
+        """Take up the state that `save` returned after `repetition` repetitions. Collective."""
+        for name, field in self.fields().items():
+            field.values[...] = state[name]
+
+    def recover(self, comm: Team, error: Exception) -> "tuple[Kernel[P], int]":
+        """Return the kernel to go on with after a repetition failed, and how many repetitions it has done.
+
+        `comm` is the team that failed. A kernel that cannot go on raises the error again.
+        """
+        raise error
 
     def close(self) -> None:
         """Release what the garbage collector cannot, such as windows and requests."""

@@ -1,5 +1,7 @@
 """Placement of the large arrays in memory, and hints about it."""
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -9,7 +11,7 @@ from numba.extending import intrinsic
 LINE = 64  # bytes of a cache line on the processors of interest
 
 
-def empty(shape, dtype=np.float64):
+def empty(shape: int | tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """Return an uninitialised C-contiguous array that begins on a cache line.
 
     No page is touched: the caller's first touch places it. NumPy alone aligns to 16 bytes only, so that

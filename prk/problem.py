@@ -1,16 +1,16 @@
-"""What every kernel's problem has in common: parameters, refusals, and the analytic check."""
+"""What every kernel's problem has in common: parameters, refusals, metrics, cost, and the check."""
 
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from statistics import median
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-# A field's global position (one slice an axis) and the array that holds it.
-Field = tuple[tuple[slice, ...], np.ndarray]
+from prk.check import Check, Fields, Partial, Target
+from prk.cost import Cost
+from prk.metric import MFLOPS, Metric
 
 
 class Refusal(Exception):
@@ -21,22 +21,10 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True)
-class Check:
-    """One criterion of the analytic check; a NaN is never valid."""
-
-    name: str
-    error: float
-    tolerance: float
-
-    @property
-    def valid(self) -> bool:
-        return self.error <= self.tolerance
-
-
-@dataclass(frozen=True)
 class Measured:
     """One case after its run, as the first member knows it."""
 
+    # The case itself; `iterations` is how many repetitions were timed, also where a condition ended the run.
     problem: "Problem"
     # Seconds of one repetition: the slowest member's mean, and of each repetition its slowest member.
     seconds: float
@@ -59,11 +47,6 @@ class Curve:
     x: str = ""
 
 
-def rate(work: int, seconds: float, unit: str) -> float:
-    """Return work a second in `unit`, whose first letter says whether millions are counted."""
-    return work / seconds / (1e6 if unit.startswith("M") else 1.0)
-
-
 def absent(packages: Iterable[str], install: str) -> str | None:
     """Say which of the packages is not installed and what installs it, or return None; import none."""
     for package in packages:
@@ -72,30 +55,52 @@ def absent(packages: Iterable[str], install: str) -> str | None:
     return None
 
 
+_SAME = object()
+
+
 def parameter(
-    default: Any, text: str, choices: tuple[str, ...] = (), label: str = "", option: str = ""
+    default: Any,
+    text: str,
+    choices: tuple[str, ...] = (),
+    label: str = "",
+    *,
+    size: bool = False,
+    compiled: bool = False,
+    introduced: Any = _SAME,
 ) -> Any:
-    """Declare a parameter that is also a command-line option; `label` is its name in the printed lines."""
+    """Declare a parameter that is also a command-line option; `label` is its name in the printed lines.
+
+    size: it says how large the problem is, so that a small one may have another value.
+    compiled: each of its choices is compiled code of its own.
+    introduced: the default that it had when it was introduced, where that has changed since; a value equal to
+        it is no part of a point's identity, so that results age well.
+    """
+    about = {"help": text, "choices": choices, "label": label, "size": size, "compiled": compiled}
     return field(
-        default=default, metadata={"help": text, "choices": choices, "label": label, "option": option}
+        default=default, metadata={**about, "introduced": default if introduced is _SAME else introduced}
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A kernel's parameters with what follows from them alone; equal on all ranks, no I/O."""
+    """A kernel's parameters with what follows from them alone; equal on all members, no I/O."""
 
     title: ClassVar[str]
-    # One that begins with M counts millions.
-    unit: ClassVar[str] = "MFlops/s"
+    # Counts up when the same parameters come to mean another computation: results of two versions never mix.
+    version: ClassVar[int] = 1
+    # What a run measures; the first is the one that PRK's closing line states.
+    metrics: ClassVar[tuple[Metric, ...]] = (MFLOPS,)
     # What the kernel imports on every runtime, and the command that installs that.
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str] = ""
     # The table's columns: their names in the record, with heading and format as printed.
     headings: ClassVar[Mapping[str, tuple[str, str]]] = {}
-
     # The figures that a sweep's page draws from the tables of its records.
     curves: ClassVar[tuple[Curve, ...]] = ()
+    # Whether its scaling is shown relative to a base, or as it is.
+    relative: ClassVar[bool] = False
+    # Whether `iterations` is a limit only, and the kernel's `finished` says when the run is over.
+    open_ended: ClassVar[bool] = False
 
     iterations: int = parameter(
         10, "timed repetitions; one more runs first, untimed", label="Number of iterations"
@@ -112,34 +117,57 @@ class Problem:
         return True
 
     @property
-    def work(self) -> int:
-        """Return the work of one repetition: flop, or bytes where the unit is MB/s."""
+    def work(self) -> float:
+        """Return what the first metric counts of a repetition (flop, bytes); the mean if it varies."""
         raise NotImplementedError
 
-    @property
-    def traffic(self) -> int:
-        """Return the least bytes that a repetition moves between memory and cores, nothing kept in cache.
+    def cost(self, size: int, repetition: int = 1) -> Cost:
+        """Return the least that a repetition takes on `size` members; nothing where nothing bounds it."""
+        return Cost()
 
-        0 where the memory does not bound the rate.
-        """
-        return 0
+    @property
+    def period(self) -> int:
+        """Return after how many repetitions their costs repeat."""
+        return 1
+
+    def mean_cost(self, size: int) -> Cost:
+        """Return the mean cost of a timed repetition on `size` members."""
+        counted = range(1, max(1, min(self.iterations, self.period)) + 1)
+        return sum((self.cost(size, k) for k in counted), Cost()) / len(counted)
 
     def memory(self, size: int) -> int:
-        """Return the largest number of bytes that one of `size` ranks allocates."""
+        """Return the largest number of bytes that one of `size` members allocates."""
         raise NotImplementedError
 
     def refuse(self, size: int) -> None:
-        """Raise Refusal if `size` ranks cannot run this problem."""
+        """Raise Refusal if `size` members cannot run this problem."""
         if self.iterations < 1:
             raise Refusal("--iterations", f"{self.iterations} is too few", "use at least 1")
 
-    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
-        """Reduce one rank's fields to the numbers that `check` combines."""
+    def most_threads(self, size: int) -> int | None:
+        """Return the most threads that have something to do in each of `size` members; None: any number."""
+        return None
+
+    def tolerance(self, name: str) -> float:
+        """Return the relative error that a right field may have, compared with any independent version."""
+        return 1e-8
+
+    def partial(self, parts: Fields) -> Partial:
+        """Reduce one member's fields to partial results; they are combined by `+`, name by name."""
         raise NotImplementedError
 
-    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
-        """Compare all ranks' partial results with the known answer."""
+    def check(self, found: Partial) -> list[Check]:
+        """Compare the partial results of all members, combined, with the known answer."""
         raise NotImplementedError
+
+    def values(self, case: Measured, size: int) -> dict[str, float]:
+        """Return the metrics' values of one case by name, but for those that it has no value of."""
+        first = self.metrics[0]
+        return {first.name: first.of(case.problem.work, case.seconds)}
+
+    def target(self, cases: Sequence[Measured]) -> Target | None:
+        """Return what a right run was to reach besides being right, or None if nothing."""
+        return None
 
     @classmethod
     def missing(cls) -> str | None:
@@ -147,11 +175,15 @@ class Problem:
         return absent(cls.requires, cls.install)
 
     def cases(self, size: int, number: int) -> "Sequence[Problem]":
-        """Return what repeat `number` measures on `size` ranks: one case, or a series of them."""
+        """Return what repeat `number` measures on `size` members: one case, or a series of them."""
         return [self]
 
+    def stated(self, cases: Sequence[Measured]) -> Sequence[Measured]:
+        """Return the cases of one repeat whose metrics are stated, each a sample; all are of one kind."""
+        return cases[-1:]
+
     def table(self, repeats: Sequence[Sequence[Measured]], size: int) -> list[dict[str, Any]]:
-        """Return rows of plain values under `columns`, from the cases of every repeat."""
+        """Return rows of plain values under `headings`, from the cases of every repeat."""
         return []
 
     def summary(self, repeats: Sequence[Sequence[Measured]], size: int) -> dict[str, Any]:
@@ -160,35 +192,48 @@ class Problem:
         Where the members count their messages: what one of them costs the process that takes in most.
         """
         cases = [case for repeat in repeats for case in repeat]
-        taken: Counter = Counter()
+        taken: Counter[Any] = Counter()
         for found in cases[0].findings:
             taken[found.get("process")] += found.get("messages", 0)
         if not taken.total() or not all(case.valid for case in cases):
             return {}
-        seconds = median(case.seconds for case in cases)
+        seconds = float(np.median([case.seconds for case in cases]))
         return {
             "messages a repetition": taken.total(),
             "time a message with its work (us)": round(1e6 * seconds / max(taken.values()), 3),
         }
 
-    def rate(self, seconds: float) -> float:
-        """Return the rate in `unit` if one repetition takes so long."""
-        return rate(self.work, seconds, self.unit)
+    def smallest(self, size: int, refuse: Callable[[Self], None] | None = None) -> Self:
+        """Return this problem as small as `size` members can have it, one timed repetition long.
 
-    def smallest(self) -> "list[Problem]":
-        """Return small problems that between them compile every variant of the compute core."""
-        return [replace(self, iterations=1)]
+        It runs the same compiled code. `refuse` raises Refusal for what a runtime besides cannot have.
+        """
+        names = sizes(type(self))
+        wanted = {name: getattr(self, name) for name in names}
+        for exponent in range(1, 40):
+            # Multiples of the members, so that whatever must divide does; never larger than asked for.
+            small = {name: min(size << exponent, value) for name, value in wanted.items()}
+            problem = replace(self, iterations=1, **small)
+            try:
+                problem.refuse(size)
+                if refuse:
+                    refuse(problem)
+            except Refusal:
+                if small == wanted:
+                    break
+                continue
+            return problem
+        return replace(self, iterations=1)
 
     def parameters(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def rows_at_a_time(array: np.ndarray, budget: int = 1 << 20) -> Iterable[slice]:
-    """Yield slices of rows of about `budget` bytes, so that a check needs no array of its own size."""
-    step = max(1, budget // max(1, array[:1].nbytes))
-    return (slice(i, min(i + step, len(array))) for i in range(0, len(array), step))
+def sizes(kind: type[Problem]) -> list[str]:
+    """Return the names of the parameters that say how large a problem is, the leading one first."""
+    return [f.name for f in fields(kind) if f.metadata["size"]]
 
 
-def max_or_nan(so_far: float, errors: np.ndarray) -> float:
-    """Return the larger of `so_far` and the largest error; a NaN anywhere stays one."""
-    return float(np.maximum(so_far, errors.max(initial=0.0)))
+def size_option(kind: type[Problem]) -> str:
+    """Return the option that sets the problem's size."""
+    return "--" + next(iter(sizes(kind)), "iterations").replace("_", "-")

@@ -6,17 +6,21 @@ The matrix comes from the registry, so a new kernel or runtime is tested as soon
 import dataclasses
 import functools
 import inspect
+import itertools
 import sys
+from typing import Any
 
 import numpy as np
 
-from prk import runtime
+from prk.check import Keyed, combined
 from prk.job import Job, Outcome
 from prk.problem import Refusal
+from prk.run import registry
+from prk.runtime import Cell
 from tests import reference
 
 # Odd, uneven and small sizes; every pattern, radius and type.
-PROBLEMS = {
+PROBLEMS: dict[str, list[dict[str, Any]]] = {
     "stencil": [
         {"n": n, "radius": r, "pattern": p, "dtype": d}
         for n, r in ((17, 1), (26, 2), (41, 4))
@@ -41,17 +45,21 @@ PROBLEMS = {
 ITERATIONS = 3
 
 
-def problems(kernel):
+def problems(kernel, size):
     """Return the problems that a kernel is tested with; one not named above runs its own smallest."""
-    made = runtime.problem_class(kernel)
+    made = registry.problem_class(kernel)
     if kernel in PROBLEMS:
         return [made(iterations=ITERATIONS, **p) for p in PROBLEMS[kernel]]
-    return made(iterations=ITERATIONS).smallest()
+    small = dataclasses.replace(made().smallest(size), iterations=ITERATIONS)
+    compiled = [f for f in dataclasses.fields(made) if f.metadata["compiled"]]
+    chosen = itertools.product(*(f.metadata["choices"] for f in compiled))
+    names = [f.name for f in compiled]
+    return [dataclasses.replace(small, **dict(zip(names, values, strict=True))) for values in chosen]
 
 
 def variants(name, kernel, given):
     """Return a runtime's options: the defaults, then each other value of each option not `given`."""
-    options = runtime.runtime(name).options_of(kernel)
+    options = registry.runtime(name).cell(kernel).options
     defaults = {o.name: o.default for o in options} | given
     others = [
         {**defaults, o.name: value}
@@ -72,56 +80,94 @@ def expected(kernel, problem, size=1):
     return function(repetitions=repetitions, **parameters, **members)
 
 
+def differs(field, whole, tolerance):
+    """Say how a member's field differs from its part of the whole one, or return nothing."""
+    if isinstance(field, Keyed):
+        strange = ~np.isin(field.keys, whole.keys)
+        if strange.any():
+            return f"has the strange keys {field.keys[strange][:5]}"
+        order = np.argsort(whole.keys)
+        want, largest = whole.values[order[np.searchsorted(whole.keys[order], field.keys)]], whole.values
+    else:
+        want, largest = whole[field.where], whole
+    if field.values.shape != want.shape:
+        return f"has shape {field.values.shape}, not {want.shape}"
+    # Relative to the field, whose elements may cancel to nothing, but not below what a check would allow.
+    least = tolerance * max(1.0, float(np.abs(largest).max(initial=0)))
+    if np.allclose(field.values, want, rtol=tolerance, atol=least):
+        return ""
+    return f"differs by {np.abs(field.values - want).max()}"
+
+
+def uncovered(places, whole):
+    """Say which elements of a whole field have no owner or several, or return nothing.
+
+    `places` are the members' boxes, or the keys that each of them has.
+    """
+    if isinstance(whole, Keyed):
+        keys, owners = np.unique(np.concatenate(places), return_counts=True)
+        missing = np.setdiff1d(whole.keys, keys)
+        if missing.size:
+            return f"nobody has the keys {missing[:5]}"
+    else:
+        owners = np.zeros(whole.shape, int)
+        for where in places:
+            owners[where] += 1
+    return "" if (owners == 1).all() else f"some element has {owners.min()} or {owners.max()} owners"
+
+
 def compare(job, comm):
     """Run the job's kernel as one member; return a line for each field that differs from the reference."""
-    kernel = runtime.kernel_class(job.runtime, job.kernel)(job.problem, comm, job.options)
+    kernel = registry.kernel_class(job.runtime, job.kernel)(job.problem, comm, job.options)
     kernel.repeat(1)
     kernel.repeat(job.problem.iterations)
-    wrong = []
-    for name, (where, value) in kernel.fields().items():
-        want = expected(job.kernel, job.problem, comm.size)[name][where]
-        tolerance = 1e-4 if value.dtype == np.float32 else 1e-11
-        if value.shape != want.shape:
-            wrong.append(f"{name}{where} has shape {value.shape}")
-        elif not np.allclose(value, want, rtol=tolerance, atol=100 * tolerance):
-            wrong.append(f"{name}{where} differs by {np.abs(value - want).max()}")
-    partial = job.problem.partial(kernel.fields())
-    boxes = {name: where for name, (where, _) in kernel.fields().items()}
+    fields = kernel.fields()
+    wholes = expected(job.kernel, job.problem, comm.size)
+    wrong = [
+        f"{name} of member {comm.rank} {how}"
+        for name, field in fields.items()
+        if (how := differs(field, wholes[name], job.problem.tolerance(name)))
+    ]
+    partial = job.problem.partial(fields)
+    places = {name: f.keys.copy() if isinstance(f, Keyed) else f.where for name, f in fields.items()}
     kernel.close()
-    gathered = comm.gather((wrong, partial, boxes))
+    gathered = comm.gather((wrong, partial, places))
     if comm.rank == 0:
         wrong = [w for member, _, _ in gathered for w in member]
-        wrong += [f"check: {c}" for c in job.problem.check(p for _, p, _ in gathered) if not c.valid]
-        for name, whole in expected(job.kernel, job.problem, comm.size).items():
-            owners = np.zeros(whole.shape, int)
-            for _, _, box in gathered:
-                owners[box[name]] += 1
-            if (owners != 1).any():
-                wrong.append(f"{name}: some element has {owners.min()} or {owners.max()} owners")
+        checks = job.problem.check(combined(p for _, p, _ in gathered))
+        wrong += [f"check: {c}" for c in checks if not c.valid]
+        for name, whole in wholes.items():
+            if how := uncovered([member[name] for _, _, member in gathered], whole):
+                wrong.append(f"{name}: {how}")
     return [f"{job.kernel} {job.problem} {dict(job.options)}: {w}" for w in comm.bcast(wrong)]
 
 
 def jobs(name, kernel, size, **given):
     """Return what a cell is tested with on `size` members, leaving out what it refuses."""
-    how = runtime.runtime(name)
+    how = registry.runtime(name)
     for number, options in enumerate(variants(name, kernel, given)):
         # Beyond the defaults, a few problems of each kernel are enough.
-        for problem in problems(kernel)[:: 1 if number == 0 else 3]:
+        for problem in problems(kernel, size)[:: 1 if number == 0 else 3]:
             job = Job(kernel, name, problem, options)
             try:
                 problem.refuse(size)
-                how.refuse(job, size)
+                how.refuse(kernel, problem, options, size)
             except Refusal:
                 continue
             yield job
+
+
+def common(name):
+    """Return the options that a runtime has for all kernels."""
+    return registry.runtime(name).cells.get("*", Cell()).options
 
 
 def run(job, comm):
     """Compare every cell of the job's runtime; the exit code is 1 if any field differs anywhere."""
     wrong, ran = [], 0
     # What the team was started with, such as its number of workers, holds for every kernel.
-    given = {o.name: job.options[o.name] for o in runtime.runtime(job.runtime).options.get("*", ())}
-    for kernel in [k for k in runtime.kernels() if runtime.has(job.runtime, k)]:
+    given = {o.name: job.options[o.name] for o in common(job.runtime)}
+    for kernel in [k for k in registry.kernels() if registry.has(job.runtime, k)]:
         for case in jobs(job.runtime, kernel, comm.size, **given):
             wrong += compare(dataclasses.replace(case, program=job.program), comm)
             ran += 1
@@ -132,9 +178,9 @@ def run(job, comm):
 
 def main(name, **options):
     """Start the comparison on a runtime; `options` are the runtime's own, such as threads or workers."""
-    how = runtime.runtime(name)
-    defaults = {o.name: o.default for o in how.options_of("stencil")}
-    problem = runtime.problem_class("stencil")()
+    how = registry.runtime(name)
+    defaults = {o.name: o.default for o in how.cell("stencil").options}
+    problem = registry.problem_class("stencil")()
     return how.launch(Job("stencil", name, problem, defaults | options, program="tests.cells:run")).code
 
 

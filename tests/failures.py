@@ -6,7 +6,8 @@ import sys
 import time
 from dataclasses import replace
 
-from prk import cli, member
+from prk import cli
+from prk.run import member
 
 
 def raises(job, comm):

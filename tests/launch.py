@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from prk import runtime
+from prk.run import launcher, registry
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -50,9 +50,10 @@ def run(*command, seconds=120, cwd=ROOT, **environment):
 
 def team(name, size):
     """Return the words before `python` and the words after the program that start a team of `size`."""
-    how = runtime.runtime(name)
-    after = [f"--{how.count_option}", size] if how.count_option and not how.launcher else []
-    return how.launcher.format(ranks=size, threads=1).split(), after
+    how = registry.runtime(name)
+    if how.launched:
+        return launcher.words({"ranks": size}, unbound=how.unbound), []
+    return [], [f"--{how.count_option}", size] if how.count_option else []
 
 
 def kernel(name, *arguments, size=1, on=None, **more):

@@ -52,17 +52,18 @@ if "PRK_MUTANT" in os.environ and not any(isinstance(f, Breaker) for f in sys.me
 
 def run(job, comm):
     """Run the job as one member; importing this module has installed the broken copy."""
-    from prk import member
+    from prk.run import member
 
     return member.run(job, comm)
 
 
 def main(kernel, argv):
-    from prk import cli, runtime
+    from prk import cli
+    from prk.run import registry
 
     job, timeout = cli.parse(kernel, argv)
-    cli._end_after(timeout, kernel, True)
-    outcome = runtime.runtime(job.runtime).launch(replace(job, program="tests.mutants:run"))
+    cli.end_after(timeout, kernel, True)
+    outcome = registry.runtime(job.runtime).launch(replace(job, program="tests.mutants:run"))
     if outcome.message:
         print(outcome.message, file=sys.stderr)
     return outcome.code

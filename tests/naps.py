@@ -3,8 +3,9 @@
 import sys
 import time
 
-from prk import kernel, runtime, timing
+from prk import kernel
 from prk.job import Job, Outcome
+from prk.run import registry, timing
 
 NAP = 0.05
 
@@ -26,7 +27,7 @@ def run(job, comm):
     class Chare(Timed, Nap):
         pass
 
-    napping, sample = timing.measure(lambda: Chare(job.problem, comm, job.options), comm, 2)
+    napping, sample = timing.measure(lambda: Chare(job.problem, comm, job.options), comm, job.problem)
     napping.fields()
     # A check that takes long; it must not count.
     time.sleep(10 * NAP)
@@ -37,7 +38,7 @@ def run(job, comm):
 
 
 if __name__ == "__main__":
-    problem = runtime.problem_class("nstream")()
+    problem = registry.problem_class("nstream")(iterations=2)
     options = {"pe": 2, "overdecomposition": 3}
     job = Job("nstream", "charm4py", problem, options, program="tests.naps:run")
-    sys.exit(runtime.runtime("charm4py").launch(job).code)
+    sys.exit(registry.runtime("charm4py").launch(job).code)

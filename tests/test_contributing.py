@@ -25,8 +25,10 @@ def tree(tmp_path_factory):
         shutil.copytree(ROOT / folder, root / folder, ignore=skip)
     shutil.copytree(ROOT / "prk", root / "prk", symlinks=True, ignore=skip)
     for name, text in FILES:
-        (root / name).parent.mkdir(exist_ok=True)
-        (root / name).write_text(text)
+        target = root / name
+        assert not target.exists(), f"{name} is a file of the package: an example adds only new ones"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text)
     return root
 
 

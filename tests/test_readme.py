@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from prk import cli
-from prk.harness import plan, sweep
+from prk.harness.plan import expand, sweep
 from tests.launch import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
@@ -29,8 +29,8 @@ def test_kernels_are_asked_what_they_understand(words):
 
 @pytest.mark.parametrize("words", SWEEPS, ids=" ".join)
 def test_sweeps_can_be_planned(words):
-    preset = words[words.index("--preset") + 1] if "--preset" in words else None
-    assert plan.make(sweep.read(sweep.find(words[3]), preset)).points
+    preset = words[words.index("--preset") + 1] if "--preset" in words else ""
+    assert expand.make(sweep.read(sweep.find(words[3]), preset)).points
 
 
 def test_there_are_commands_to_look_at():

@@ -6,15 +6,18 @@ whatever the number of ranks.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, ClassVar
 
 import numpy as np
 
-from prk.allreduce import fit
-from prk.problem import Check, Curve, Field, Measured, Problem, Refusal, parameter, rows_at_a_time
+from prk.allreduce import model
+from prk.check import Box, Check, Fields, Partial, rows_at_a_time
+from prk.cost import Cost
+from prk.metric import Metric
+from prk.problem import Curve, Measured, Problem, Refusal, parameter
 
 COLLECTIVES = ("allreduce", "reduce_scatter", "allgather", "broadcast", "alltoall")
 REDUCING = ("allreduce", "reduce_scatter")
@@ -31,14 +34,22 @@ EXACT = {"float32": 2**24, "float64": 2**53}
 SMALL, OFTEN = 1 << 16, 50
 # Positions of successive repetitions lie so far apart.
 STEP = 7919
+RATE, ALGBW = Metric("rate", "GB/s", 1e9), Metric("algbw", "GB/s", 1e9)
+TIME = Metric("time", "us", 1e-6, larger_is_better=False, kind="latency")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allreduce(Problem):
-    """Message sizes, type and collective; a case of the series has one size."""
+    """Message sizes, type and collective; a case of the series has one size.
+
+    What a run states is of its largest message: `rate` is its bus bandwidth, on one member, where no bus is
+    used, its algbw.
+    """
 
     title: ClassVar[str] = "collectives over message sizes"
-    unit: ClassVar[str] = "MB/s"
+    # Version 1 stated the bytes of all sizes over the seconds of all sizes.
+    version: ClassVar[int] = 2
+    metrics: ClassVar[tuple[Metric, ...]] = (RATE, ALGBW, TIME)
     headings: ClassVar[Mapping[str, tuple[str, str]]] = {
         "bytes": ("size (B)", "d"),
         "count": ("count", "d"),
@@ -54,10 +65,10 @@ class Allreduce(Problem):
 
     curves: ClassVar[tuple[Curve, ...]] = (Curve("bus bandwidth over message size", "busbw", "bytes"),)
 
-    max_bytes: int = parameter(1 << 22, "largest message", label="Largest message (B)")
-    min_bytes: int = parameter(4, "smallest message", label="Smallest message (B)")
+    max_bytes: int = parameter(1 << 22, "largest message", label="Largest message (B)", size=True)
+    min_bytes: int = parameter(4, "smallest message", label="Smallest message (B)", size=True)
     factor: int = parameter(4, "from one size to the next", label="Factor between sizes")
-    dtype: str = parameter("float32", "element type", ("float32", "float64"), label="Type")
+    dtype: str = parameter("float32", "element type", ("float32", "float64"), label="Type", compiled=True)
     place: str = parameter("out", "result in the input's place or not", ("in", "out"), label="In place")
     collective: str = parameter("allreduce", "which collective", COLLECTIVES, label="Collective")
 
@@ -76,13 +87,26 @@ class Allreduce(Problem):
 
     @property
     def work(self) -> int:
-        return sum(self.sizes)
+        return self.sizes[-1]
 
-    def cases(self, size: int, number: int) -> Sequence[Problem]:
+    def cases(self, size: int, number: int) -> "Sequence[Allreduce]":
         """Return one problem a size; a collective with blocks takes whole ones, at least one element each."""
         each = self.itemsize * (1 if self.collective in WHOLE else size)
         fitting = dict.fromkeys(max(1, b // each) * each for b in self.sizes)
         return [replace(self, min_bytes=b, max_bytes=b) for b in fitting]
+
+    def cost(self, size: int, repetition: int = 1) -> Cost:
+        """Return what the largest message takes at least, by whatever algorithm."""
+        if size == 1:
+            return Cost()
+        # Whoever is to have heard of all others has that in so many steps, the number doubled by each.
+        steps = (size - 1).bit_length()
+        sent = self.cases(size, 0)[-1].work * self.busbw_factor(size)
+        return Cost(messages=steps, message_bytes=sent, chain=steps)
+
+    def tolerance(self, name: str) -> float:
+        # Whole numbers that the type holds exactly.
+        return 0.0
 
     @property
     def burst(self) -> int:
@@ -146,12 +170,12 @@ class Allreduce(Problem):
         """Return by how much an output element grows when every rank adds 1 to it in its input."""
         return size if self.collective in REDUCING else 1
 
-    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
-        (ranks, _), trace = parts["trace"]
-        rank, size = ranks.start, int(parts["members"][1][0])
-        return (
-            float(self._wrong_traces(rank, size, trace[0]) + self._wrong(rank, size, parts["output"][1])),
-        )
+    def partial(self, parts: Fields) -> Partial:
+        trace, size = parts["trace"], int(parts["members"].values[0])
+        assert isinstance(trace, Box)
+        rank = trace.where[0].start
+        wrong = self._wrong_traces(rank, size, trace.values[0])
+        return {"wrong": wrong + self._wrong(rank, size, parts["output"].values)}
 
     def _wrong_traces(self, rank: int, size: int, trace: np.ndarray) -> int:
         """Count the repetitions after which the element that they changed was not what it must be."""
@@ -178,8 +202,13 @@ class Allreduce(Problem):
                 wrong += int(np.count_nonzero(row[chunk] != expected))
         return wrong
 
-    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
-        return [Check(f"#wrong of {self.max_bytes} B", sum(p[0] for p in partials), 0.0)]
+    def check(self, found: Partial) -> list[Check]:
+        return [Check(f"#wrong of {self.max_bytes} B", float(found["wrong"]), self.tolerance("output"))]
+
+    def values(self, case: Measured, size: int) -> dict[str, float]:
+        algbw = ALGBW.of(case.problem.work, case.seconds)
+        factor = self.busbw_factor(size) if size > 1 else 1.0
+        return {"rate": algbw * factor, "algbw": algbw, "time": TIME.of(1, case.seconds)}
 
     def table(self, repeats: Sequence[Sequence[Measured]], size: int) -> list[dict[str, Any]]:
         return [self._row(cases, size) for cases in zip(*repeats, strict=True)]
@@ -208,16 +237,7 @@ class Allreduce(Problem):
         busbw = [row["busbw"] for row in rows]
         if None in busbw:
             return {}
-        return {"average busbw (GB/s)": sum(busbw) / len(busbw), **fit.described(rows)}
-
-
-def refuse_others(job: Any) -> None:
-    """Raise Refusal if the job is another collective than allreduce, for a runtime that has no other."""
-    collective = getattr(job.problem, "collective", "allreduce")
-    if collective != "allreduce":
-        raise Refusal(
-            "--collective", f"{job.runtime} has allreduce only, no {collective}", "use --runtime mpi1"
-        )
+        return {"average busbw (GB/s)": sum(busbw) / len(busbw), **model.described(rows)}
 
 
 def place_value(index: np.ndarray) -> np.ndarray:

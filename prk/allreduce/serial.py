@@ -1,12 +1,13 @@
 """Collectives, serial: a team of one. Every other runtime changes only how the data travels."""
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
 from prk import kernel
 from prk.allreduce.problem import Allreduce, positions
-from prk.problem import Field, rows_at_a_time
+from prk.check import Box, Fields, rows_at_a_time
 
 
 class Kernel(kernel.Kernel[Allreduce]):
@@ -64,11 +65,20 @@ class Kernel(kernel.Kernel[Allreduce]):
             self.laps.append((clock() - begin) / len(burst))
             self.trace[number] = self.output[number % len(self.output), place]
 
-    def fields(self) -> dict[str, Field]:
+    def fields(self) -> Fields:
         rank = slice(self.comm.rank, self.comm.rank + 1)
         output = self.output.reshape(1, -1)
         return {
-            "members": ((rank,), np.array([self.comm.size])),
-            "trace": ((rank, slice(0, self.trace.size)), self.trace[None]),
-            "output": ((rank, slice(0, output.size)), output),
+            "members": Box((rank,), np.array([self.comm.size])),
+            "trace": Box((rank, slice(0, self.trace.size)), self.trace[None]),
+            "output": Box((rank, slice(0, output.size)), output),
         }
+
+    def save(self) -> dict[str, np.ndarray]:
+        """Return the fields, the input that the repetitions changed, and the laps, which count them."""
+        return {**super().save(), "input": self.input.copy(), "laps": np.array(self.laps)}
+
+    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
+        super().restore(state, repetition)
+        self.input[...] = state["input"]
+        self.laps[:] = state["laps"].tolist()

@@ -1,5 +1,6 @@
 """The models, their first weights drawn by NumPy so that they do not depend on a library's version."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,8 @@ from torch import nn
 
 from prk.ddp import data
 from prk.ddp.problem import Ddp
+
+MOMENTUM = 0.9
 
 
 class Residual(nn.Module):
@@ -67,3 +70,15 @@ def tensors(problem: Ddp) -> tuple[torch.Tensor, ...]:
     else:
         arrays = data.digits() if problem.workload == "digits" else data.fashion(problem.data)
     return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)
+
+
+def optimizer(problem: Ddp, weights: Iterable[torch.Tensor]) -> torch.optim.SGD:
+    """Return what changes the weights in each step."""
+    return torch.optim.SGD(weights, problem.learning_rate, MOMENTUM)
+
+
+def set_learning_rate(optimizer: torch.optim.SGD, problem: Ddp, step: int) -> None:
+    """Give a step its learning rate: up in the first tenth of the run, down to zero by its end."""
+    part = (step + 1) / problem.repetitions
+    for group in optimizer.param_groups:
+        group["lr"] = problem.learning_rate * min(10 * part, (1.0 - part) / 0.9 + 1e-3)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import mean, pstdev
@@ -11,8 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from prk import decomposition
+from prk.check import Check, Fields, Largest, Partial, Smallest, Target
+from prk.cost import Cost
 from prk.ddp import data
-from prk.problem import Check, Curve, Field, Measured, Problem, Refusal, parameter
+from prk.metric import Metric
+from prk.problem import Curve, Measured, Problem, Refusal, parameter
 
 WORKLOADS = ("digits", "fashion-mnist", "synthetic")
 # Training and test samples, the quality target, and the optimizer's step of each.
@@ -20,8 +23,17 @@ SAMPLES = {"digits": data.DIGITS, "fashion-mnist": 60000}
 TARGETS = {"digits": 0.95, "fashion-mnist": 0.92}
 # Relative error of a gradient in single precision, whose sums are ordered differently on other ranks.
 TOLERANCE = 1e-4
-# Steps of the loss curve that a single process repeats.
+# Steps that are trained once more for the check.
 REPLAYED = 5
+CRITERIA = (
+    "relative error of the first step's gradient",
+    "relative error of the last step's gradient",
+    "relative difference of the ranks' weights",
+    f"relative error of the loss in the first {REPLAYED} steps",
+)
+RATE = Metric("rate", "samples/s")
+QUALITY = Metric("top-1", "share", kind="quality")
+SECONDS = Metric("time to target", "s", larger_is_better=False, kind="time to target")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +41,7 @@ class Ddp(Problem):
     """Workload, batch and length of a training run."""
 
     title: ClassVar[str] = "data-parallel training"
-    unit: ClassVar[str] = "samples/s"
+    metrics: ClassVar[tuple[Metric, ...]] = (RATE, QUALITY, SECONDS)
     requires: ClassVar[tuple[str, ...]] = ("torch", "sklearn")
     install: ClassVar[str] = (
         "pip install 'prk[ml]' --extra-index-url https://download.pytorch.org/whl/cpu (its CPU build)"
@@ -59,13 +71,15 @@ class Ddp(Problem):
     iterations: int = parameter(
         219, "timed steps; one more runs first, untimed", label="Number of iterations"
     )
-    batch: int = parameter(64, "global batch, divided over the ranks", label="Global batch")
+    batch: int = parameter(64, "global batch, divided over the ranks", label="Global batch", size=True)
     workload: str = parameter("digits", "what is trained", WORKLOADS, label="Workload")
     epochs: int = parameter(0, "whole epochs instead of --iterations steps", label="Epochs")
     seed: int = parameter(1, "of weights and order", label="Seed")
     seeds: int = parameter(1, "trainings, each with the next seed", label="Seeds")
     learning_rate: float = parameter(0.05, "peak of the learning rate", label="Learning rate")
-    weights: int = parameter(6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)")
+    weights: int = parameter(
+        6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)", size=True
+    )
     layers: int = parameter(4, "layers of the synthetic model", label="Layers (synthetic)")
     widths: str = parameter(
         "", "or its layers' widths, as 1024,4096,10: input, hidden ones, output", label="Widths (synthetic)"
@@ -80,16 +94,40 @@ class Ddp(Problem):
 
     @property
     def shape(self) -> list[int]:
-        """Return the widths of the synthetic model: of its input and of each layer's output."""
+        """Return the widths of a model of linear layers: of its input and of each layer's output."""
+        if self.workload == "digits":
+            return [64, 128, 10]
         if self.widths:
             return [int(width) for width in self.widths.split(",")]
         return [math.isqrt(self.weights // self.layers)] * (self.layers + 1)
 
     @property
     def work(self) -> int:
-        return self.batch * self.seeds
+        return self.batch
 
-    def cases(self, size: int, number: int) -> Sequence[Problem]:
+    def cost(self, size: int, repetition: int = 1) -> Cost:
+        if self.workload == "fashion-mnist":
+            return Cost()
+        multiplied = [a * b for a, b in pairwise(self.shape)]
+        steps = (size - 1).bit_length()
+        return Cost(
+            # Forwards, for the weights' gradient, and for the inputs', which the first layer does without.
+            flop=2 * self.batch * (3 * sum(multiplied) - multiplied[0]),
+            messages=steps,
+            message_bytes=2 * (size - 1) / size * 4 * self.trained,
+            chain=steps,
+        )
+
+    @property
+    def trained(self) -> int:
+        """Return how many numbers are trained, at most."""
+        if self.workload == "fashion-mnist":
+            return 200_000
+        # Only the digits' layers have biases.
+        biases = sum(self.shape[1:]) if self.workload == "digits" else 0
+        return sum(a * b for a, b in pairwise(self.shape)) + biases
+
+    def cases(self, size: int, number: int) -> "Sequence[Ddp]":
         """Return the trainings of repeat `number`, each with a seed of its own and its steps counted out."""
         steps = self.epochs * self.epoch - 1 if self.epochs else self.iterations
         first = self.seed + number * self.seeds
@@ -97,13 +135,12 @@ class Ddp(Problem):
         return [replace(self, seed=seed, seeds=1, iterations=steps, epochs=0) for seed in own]
 
     def memory(self, size: int) -> int:
-        # Weights, gradients, momentum and three copies for the check; data and activations; torch itself.
-        synthetic = sum(a * b for a, b in pairwise(self.shape))
-        weights = {"digits": 10_000, "fashion-mnist": 200_000}.get(self.workload, synthetic)
         samples = {"digits": 1 << 20, "fashion-mnist": 220 << 20}.get(
             self.workload, 4 * self.batch * sum(self.shape)
         )
-        return 6 * 4 * weights + samples + self.batch * (1 << 16) + (256 << 20)
+        # Weights, gradients, momentum, each once more for the check, and six copies that it compares; data
+        # and activations; torch itself.
+        return 12 * 4 * self.trained + samples + self.batch * (1 << 16) + (256 << 20)
 
     def refuse(self, size: int) -> None:
         super().refuse(size)
@@ -144,24 +181,40 @@ class Ddp(Problem):
         start, stop = decomposition.block(self.batch, size, rank)
         return order[place * self.batch + start : place * self.batch + stop]
 
-    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
-        losses = parts["loss"][1][0]
-        broken = np.flatnonzero(~np.isfinite(losses))
-        return (float(broken[0]) if broken.size else -1.0, *map(float, parts["error"][1][0]))
+    def tolerance(self, name: str) -> float:
+        return TOLERANCE
 
-    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
-        all_of_them = np.array(list(partials))
-        broken = all_of_them[all_of_them[:, 0] >= 0, 0]
-        if broken.size:
-            return [Check(f"loss at step {int(broken.min())}", math.nan, TOLERANCE)]
-        worst = all_of_them[:, 1:].max(axis=0)
-        names = (
-            "relative error of the first step's gradient",
-            "relative error of the last step's gradient",
-            "relative difference of the ranks' weights",
-            f"relative error of the loss in the first {REPLAYED} steps",
-        )
-        return [Check(name, float(e), TOLERANCE) for name, e in zip(names, worst, strict=True)]
+    def partial(self, parts: Fields) -> Partial:
+        broken = np.flatnonzero(~np.isfinite(parts["loss"].values[0]))
+        first = float(broken[0]) if broken.size else math.inf
+        errors = map(Largest, map(float, parts["error"].values[0]))
+        return {"broken": Smallest(first), **dict(zip(CRITERIA, errors, strict=True))}
+
+    def check(self, found: Partial) -> list[Check]:
+        broken = found["broken"].value
+        if math.isfinite(broken):
+            return [Check(f"loss at step {broken:.0f}", math.nan, self.tolerance("loss"))]
+        return [Check(name, found[name].value, self.tolerance("error")) for name in CRITERIA]
+
+    def stated(self, cases: Sequence[Measured]) -> Sequence[Measured]:
+        return cases
+
+    def values(self, case: Measured, size: int) -> dict[str, float]:
+        quality, epoch, seconds = progress(case)
+        found = {RATE.name: RATE.of(case.problem.work, case.seconds)}
+        if quality:
+            found[QUALITY.name] = quality[-1]
+        if epoch:
+            found[SECONDS.name] = seconds
+        return found
+
+    def target(self, cases: Sequence[Measured]) -> Target | None:
+        """Return the quality that a run of whole epochs or of the usual length was to reach; else None."""
+        asked = self.epochs or self.iterations == type(self).iterations
+        best = [max(quality, default=None) for quality, _, _ in map(progress, cases)]
+        if self.workload not in TARGETS or not asked or None in best:
+            return None
+        return Target(QUALITY.name, TARGETS[self.workload], min(q for q in best if q is not None))
 
     def table(self, repeats: Sequence[Sequence[Measured]], size: int) -> list[dict[str, Any]]:
         return [self._row(case, size) for cases in repeats for case in cases]
@@ -173,11 +226,7 @@ class Ddp(Problem):
             max(f[k] for f in found) for k in ("compute", "step", "alone", "table")
         )
         exposed = max(0.0, with_it - compute) if size > 1 else 0.0
-        right = np.sum([f["right"] for f in found], axis=0).tolist()
-        quality = [r / found[0]["tested"] for r in right]
-        target = TARGETS.get(self.workload)
-        reached = next((e for e, q in enumerate(quality, 1) if target and q >= target), None)
-        ended = np.max([f["ended"] for f in found], axis=0).tolist()
+        quality, reached, seconds = progress(case)
         loss = float(np.mean([f["last"] for f in found]))
         return {
             "seed": case.problem.parameters()["seed"],
@@ -192,7 +241,7 @@ class Ddp(Problem):
             "loss": loss if math.isfinite(loss) else None,
             "quality": quality[-1] if quality else None,
             "epochs": reached,
-            "seconds": ended[reached - 1] if reached else None,
+            "seconds": seconds if reached else None,
         }
 
     def summary(self, repeats: Sequence[Sequence[Measured]], size: int) -> dict[str, Any]:
@@ -202,10 +251,7 @@ class Ddp(Problem):
         found: dict[str, Any] = {
             "efficiency's base": "the same steps without communication",
             "loss curve": [float(v) if math.isfinite(v) else None for v in curve],
-            "quality by epoch": [
-                float(r) / first.findings[0]["tested"]
-                for r in np.sum([f["right"] for f in first.findings], axis=0)
-            ],
+            "quality by epoch": progress(first)[0],
         }
         if self.workload in TARGETS:
             epochs = [row["epochs"] for row in rows]
@@ -216,3 +262,13 @@ class Ddp(Problem):
                 found["time to target without fastest and slowest (s)"] = mean(seconds[1:-1])
                 found["variation of epochs to target"] = pstdev(epochs) / mean(epochs)
         return found
+
+
+def progress(case: Measured) -> tuple[list[float], int | None, float]:
+    """Return a training's quality after each epoch, the epoch that reached the target, and its seconds."""
+    found = case.findings
+    right = np.sum([f["right"] for f in found], axis=0).tolist()
+    quality = [r / found[0]["tested"] for r in right]
+    wanted = TARGETS.get(case.problem.parameters()["workload"], math.inf)
+    reached = next((epoch for epoch, q in enumerate(quality, 1) if q >= wanted), None)
+    return quality, reached, max(f["ended"][reached - 1] for f in found) if reached else math.inf

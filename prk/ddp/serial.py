@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ from torch import nn
 
 from prk import decomposition, kernel
 from prk.allreduce.problem import Allreduce
-from prk.ddp import models
+from prk.check import Box, Fields
+from prk.ddp import models, replay
 from prk.ddp.problem import REPLAYED, Ddp
-from prk.problem import Field
 
-MOMENTUM = 0.9
 # Steps by which computation and communication are told apart after the run.
 PROBES = 10
+# What a kernel has seen of its training, a number a step or an epoch.
+SEEN = ("laps", "losses", "right", "ended")
 
 
 class Kernel(kernel.Kernel[Ddp]):
@@ -31,7 +33,7 @@ class Kernel(kernel.Kernel[Ddp]):
         self.inputs, self.labels, self.test_inputs, self.test_labels = models.tensors(p)
         self.model = models.model(p)
         self.weights = list(self.model.parameters())
-        self.optimizer = torch.optim.SGD(self.weights, p.learning_rate, MOMENTUM)
+        self.optimizer = models.optimizer(p, self.weights)
         self.laps: list[float] = []
         self.losses: list[float] = []
         # By epoch: right answers to this member's part of the test data, and the seconds of the timed steps.
@@ -41,6 +43,8 @@ class Kernel(kernel.Kernel[Ddp]):
         self.kept: list[tuple[np.ndarray, np.ndarray]] = []
         # The gradients that are averaged together; a single process averages none.
         self.groups: list[list[torch.Tensor]] = []
+        # Seconds that `probe` found.
+        self.probed: dict[str, float] = {}
         self.connect()
 
     def connect(self) -> None:
@@ -103,8 +107,7 @@ class Kernel(kernel.Kernel[Ddp]):
         p = self.problem
         for step in range(len(self.laps), len(self.laps) + count):
             inputs, labels = self.batch(step, self.comm.rank, self.comm.size)
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(p, step)
+            models.set_learning_rate(self.optimizer, p, step)
             keep = step in (0, p.repetitions - 1)
             before = self.flat() if keep else None
             begin = time.perf_counter()
@@ -116,13 +119,20 @@ class Kernel(kernel.Kernel[Ddp]):
             if (step + 1) % p.epoch == 0 and len(self.test_labels):
                 self.right.append(self.test())
                 self.ended.append(sum(self.laps[1:]))
+                tested = len(self.own_tests()[1])
+                self.note("epoch", {"number": len(self.right), "right": self.right[-1], "tested": tested})
+
+    def own_tests(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return inputs and labels of this member's part of the test data."""
+        own = slice(*decomposition.block(len(self.test_labels), self.comm.size, self.comm.rank))
+        return self.test_inputs[own], self.test_labels[own]
 
     def test(self) -> int:
         """Return how many of this member's part of the test data are recognised."""
-        own = slice(*decomposition.block(len(self.test_labels), self.comm.size, self.comm.rank))
+        inputs, labels = self.own_tests()
         with torch.no_grad():
-            answers = [self.model(x).argmax(1) for x in self.test_inputs[own].split(500)]
-        return int((torch.cat(answers) == self.test_labels[own]).sum())
+            answers = [self.model(x).argmax(1) for x in inputs.split(500)]
+        return int((torch.cat(answers) == labels).sum())
 
     def flat(self) -> np.ndarray:
         """Return a copy of all weights."""
@@ -130,88 +140,76 @@ class Kernel(kernel.Kernel[Ddp]):
 
     def gradient(self) -> np.ndarray:
         """Return a copy of all gradients."""
-        return torch.cat([w.grad.reshape(-1) for w in self.weights if w.grad is not None]).numpy().copy()
+        return replay.gradients(self.weights)
 
-    def fields(self) -> dict[str, Field]:
+    def fields(self) -> Fields:
+        """Return a share of the weights, the losses, and how far all is from one process. Collective."""
         rank, size = self.comm.rank, self.comm.size
         weights = self.flat()
         own = slice(*decomposition.block(weights.size, size, rank))
-        row = (slice(rank, rank + 1), slice(0, len(self.losses)))
-        errors = self.errors(weights)
+        member = slice(rank, rank + 1)
+        errors = np.array([self.errors(weights)], np.float32)
         return {
-            "weights": ((own,), weights[own]),
-            "loss": (row, np.array([self.losses], np.float32)),
-            "error": ((row[0], slice(0, errors.size)), errors[None]),
+            "weights": Box((own,), weights[own]),
+            "loss": Box((member, slice(0, len(self.losses))), np.array([self.losses], np.float32)),
+            "error": Box((member, slice(0, errors.size)), errors),
         }
 
-    def errors(self, weights: np.ndarray) -> np.ndarray:
+    def errors(self, weights: np.ndarray) -> list[float]:
         """Return how far this member is from a single process: its gradients, its weights, the losses."""
-        curve = self.comm.gather(self.losses[:REPLAYED])
-        single = None
-        if self.comm.rank == 0:
-            last = self.problem.repetitions - 1
-            gradients = [self.alone([step], w)[1] for step, (w, _) in zip((0, last), self.kept, strict=False)]
-            replayed = self.alone(range(min(REPLAYED, len(self.losses))), self.kept[0][0])[0]
-            off = np.abs(np.mean(curve, axis=0) / replayed - 1).max()
-            single = gradients, weights, float(off)
-        gradients, first_weights, off = self.comm.bcast(single)
-        found = [relative(g, r) for (_, g), r in zip(self.kept, gradients, strict=True)]
-        return np.array([*found, relative(weights, first_weights), off], np.float32)
+        p, comm = self.problem, self.comm
+        (first, first_gradient), (last, last_gradient) = self.kept
+        losses, at_first = replay.replay(p, comm, self.batch, range(min(REPLAYED, len(self.losses))), first)
+        _, at_last = replay.replay(p, comm, self.batch, [p.repetitions - 1], last)
+        curve = replay.mean(comm, np.array(self.losses[: len(losses)]))
+        return [
+            replay.relative(first_gradient, at_first),
+            replay.relative(last_gradient, at_last),
+            replay.relative(weights, replay.shared(comm, weights)),
+            float(np.abs(curve / losses - 1).max()),
+        ]
 
-    def alone(self, steps: Any, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Train from the weights on whole global batches; return the losses and the last gradient."""
-        single = models.model(self.problem)
-        own = list(single.parameters())
-        nn.utils.vector_to_parameters(torch.from_numpy(weights.copy()), own)
-        optimizer = torch.optim.SGD(own, self.problem.learning_rate, MOMENTUM)
-        losses = []
-        for step in steps:
-            inputs, labels = self.batch(step, 0, 1)
-            optimizer.param_groups[0]["lr"] = learning_rate(self.problem, step)
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(single(inputs), labels)
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        return np.array(losses), torch.cat([w.grad.reshape(-1) for w in own if w.grad is not None]).numpy()
-
-    def findings(self) -> dict[str, Any]:
-        compute, step, alone = self.probe()
+    def save(self) -> dict[str, np.ndarray]:
+        """Return weights, momentum, and what has been seen of the training so far."""
+        held = [self.optimizer.state[w].get("momentum_buffer", torch.zeros_like(w)) for w in self.weights]
         return {
-            "compute": compute,
-            "step": step,
-            "alone": alone,
-            "table": self.table(),
-            "reduced": sum(w.numel() * w.element_size() for w in self.weights) if self.comm.size > 1 else 0,
-            "right": self.right,
-            "tested": max(1, len(self.test_labels)),
-            "ended": self.ended,
-            "losses": self.losses,
-            "last": self.losses[-1],
+            "weights": self.flat(),
+            "momentum": torch.cat([m.reshape(-1) for m in held]).numpy().copy(),
+            "kept": np.array(self.kept),
+            **{name: np.array(getattr(self, name)) for name in SEEN},
         }
 
-    def probe(self) -> tuple[float, float, float]:
-        """Return the median seconds of a step without communication, with it, and of communication alone.
+    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
+        nn.utils.vector_to_parameters(torch.from_numpy(state["weights"].copy()), self.weights)
+        momentum = torch.from_numpy(state["momentum"].copy()).split([w.numel() for w in self.weights])
+        for weight, own in zip(self.weights, momentum, strict=True):
+            self.optimizer.state[weight]["momentum_buffer"] = own.view_as(weight)
+        self.kept = [(before, gradient) for before, gradient in state["kept"]]
+        for name in SEEN:
+            setattr(self, name, state[name].tolist())
 
-        Taken in turns after the run, when nobody needs the weights any more.
+    def probe(self) -> None:
+        """Measure a step without communication and with it, communication alone, and the table of it.
+
+        The medians of turns that begin after a barrier, when nobody needs the weights any more.
         """
         inputs, labels = self.batch(0, self.comm.rank, self.comm.size)
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0
-        kinds = (
-            lambda: self.train(inputs, labels, self.backward_alone),
-            lambda: self.train(inputs, labels, self.backward),
-            self.average_only,
-        )
+        kinds = {
+            "compute": lambda: self.train(inputs, labels, self.backward_alone),
+            "step": lambda: self.train(inputs, labels, self.backward),
+            "alone": self.average_only,
+        }
         seconds = np.zeros((PROBES, len(kinds)))
         for turn in range(PROBES):
-            for number, kind in enumerate(kinds):
+            for number, kind in enumerate(kinds.values()):
                 self.comm.barrier()
                 begin = time.perf_counter()
                 kind()
                 seconds[turn, number] = time.perf_counter() - begin
-        without, with_it, alone = np.median(seconds, axis=0).tolist()
-        return without, with_it, alone
+        medians = np.median(seconds, axis=0).tolist()
+        self.probed = {**dict(zip(kinds, medians, strict=True)), "table": self.table()}
 
     def table(self) -> float:
         """Return the seconds of a step's messages as the table of prk.allreduce has them: their medians."""
@@ -225,17 +223,17 @@ class Kernel(kernel.Kernel[Ddp]):
             seconds += times * float(np.median(reduce.laps[1:]))
         return seconds
 
+    def findings(self) -> dict[str, Any]:
+        return {
+            **self.probed,
+            "reduced": sum(w.numel() * w.element_size() for w in self.weights) if self.comm.size > 1 else 0,
+            "right": self.right,
+            "tested": max(1, len(self.test_labels)),
+            "ended": self.ended,
+            "losses": self.losses,
+            "last": self.losses[-1],
+        }
+
     def backward_alone(self, loss: torch.Tensor) -> None:
         """Compute this member's own gradient and leave it so."""
         loss.backward()
-
-
-def learning_rate(problem: Ddp, step: int) -> float:
-    """Return the step's learning rate: up in the first tenth of the run, down to zero by its end."""
-    part = (step + 1) / problem.repetitions
-    return problem.learning_rate * min(10 * part, (1.0 - part) / 0.9 + 1e-3)
-
-
-def relative(found: np.ndarray, right: np.ndarray) -> float:
-    """Return the relative difference of two vectors in the Euclidean norm."""
-    return float(np.linalg.norm(found - right) / max(float(np.linalg.norm(right)), 1e-30))

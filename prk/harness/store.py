@@ -4,16 +4,16 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prk import record
-from prk.harness.plan import Plan
+from prk.harness.plan.points import Plan, Point
 from prk.problem import Refusal
+from prk.records import read as record
+from prk.records import write
+from prk.records.build import RIGHT, STATES
 
 FAILED = ("failed", "timeout", "oom", "cancelled", "invalid")
 
@@ -26,7 +26,8 @@ class Result:
     repeat: int
     status: str
     reason: str | None
-    seconds: tuple[float, ...]
+    # Every metric's values by its name; none unless the answer is right.
+    values: Mapping[str, tuple[float, ...]]
     conforming: bool
     warnings: tuple[str, ...]
     table: tuple[Mapping[str, Any], ...] = ()
@@ -53,10 +54,14 @@ class Store:
                 "prk-bench continue runs what it lacks; or name another --out",
             )
         with refuse_unwritable(store.folder):
-            store.records.mkdir(parents=True, exist_ok=True)
-            store.logs.mkdir(exist_ok=True)
-            record.write(plan.table(), store.folder / "plan.json")
+            store.make_folders()
+            write.write(plan.table(), store.folder / "plan.json")
         return store
+
+    def make_folders(self) -> None:
+        """Make what launches write into; a copy by Git lacks folders that were empty."""
+        self.records.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
 
     def plan(self) -> Plan:
         """Return the plan. Raises Refusal if the folder holds none."""
@@ -108,86 +113,62 @@ class Store:
                 raise Refusal(
                     str(self.folder), "another prk-bench runs this sweep", "wait for it, or end it"
                 ) from None
+            self.make_folders()
             yield
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """The results of a sweep, and the files that are no records of it, each with the reason."""
-
-    results: dict[str, list[Result]]
-    problems: list[tuple[str, str]]
-    # The reasons of launches that a batch job should have started and ended without, by point.
-    never_started: dict[str, list[str]] = field(default_factory=dict)
-
-    def counts(self) -> Counter[str]:
-        """Return how many launches have each status."""
-        return Counter(r.status for several in self.results.values() for r in several)
-
-
-def load(store: Store, plan: Plan) -> Loaded:
-    """Read every record of the store; none is lost silently and none stops the others."""
-    points = {p.id for p in plan.points}
-    results: dict[str, list[Result]] = {p: [] for p in points}
-    problems = []
-    names = store.names()
-    for name in sorted(names):
-        try:
-            found = read(store.path(name), points)
-        except ValueError as error:
-            problems.append((f"{name}.json", str(error)))
-        else:
-            results[found.point].append(found)
-    from prk.harness.slurm import journal
-
-    never: dict[str, list[str]] = {}
-    for name, reason in journal.never_started(store, names).items():
-        never.setdefault(name.partition("-")[0], []).append(reason)
-    return Loaded(results, problems, never)
-
-
-def read(path: Path, points: set[str]) -> Result:
-    """Return one record's result. Raises ValueError saying what is wrong with the file."""
+def read(path: Path, point: Point, repeat: int) -> Result:
+    """Return the result in a launch's record. Raises ValueError saying what is wrong with the file."""
+    found = record.read(path)
     try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise ValueError("is truncated, or no JSON") from None
-    if not isinstance(found, dict) or "schema" not in found:
-        raise ValueError("is no record")
-    if found["schema"] != record.VERSION:
-        raise ValueError(f"has schema {found['schema']}, and this prk reads {record.VERSION}")
-    try:
-        return _result(found, path.stem, points)
+        return _result(found, point, repeat)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"lacks what a record has ({type(error).__name__}: {error})") from None
 
 
-def _result(found: dict[str, Any], name: str, points: set[str]) -> Result:
-    """Return the result if the record is what the name of its file says, and of this sweep."""
-    point, _, repeat = name.partition("-")
-    if found["point"] != point or record.point_id(found) != point:
-        raise ValueError(f"contradicts its name: it is of point {record.point_id(found)}")
-    if not repeat.isdigit() or found.get("launch", {}).get("repeat", int(repeat)) != int(repeat):
-        raise ValueError(f"contradicts its name: it is repeat {found.get('launch', {}).get('repeat')}")
-    if point not in points:
-        raise ValueError("is of a point that the plan does not have")
-    if found["status"] not in record.STATES:
+def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
+    """Return the result if the record is of the launch that it is named after."""
+    odd = _contradiction(found, point)
+    if odd:
+        raise ValueError(f"contradicts its name: {odd}")
+    if found.get("launch", {}).get("repeat", repeat) != repeat:
+        raise ValueError(f"contradicts its name: it is repeat {found['launch']['repeat']}")
+    if found["status"] not in STATES:
         raise ValueError(f"has the unknown status {found['status']!r}")
-    seconds = tuple(float(s["max"]) for s in found["samples"])
-    if found["status"] == "ok" and not (seconds and min(seconds) > 0):
-        raise ValueError("is ok but has no samples")
+    right = found["status"] in RIGHT
+    if right and not (found["samples"] and min(float(s["max"]) for s in found["samples"]) > 0):
+        raise ValueError(f"is {found['status']} but has no samples")
+    values = {name: tuple(map(float, m["values"])) for name, m in found["metrics"].items()} if right else {}
+    first = values.get(point.metric.name, ())
+    # What missed its target may have no time to it.
+    if (found["status"] == "ok" and not first) or not all(0 < v < float("inf") for v in first):
+        raise ValueError(f"is {found['status']} but states no {point.metric.name}")
     return Result(
-        point,
-        int(repeat),
+        point.id,
+        repeat,
         found["status"],
         found["reason"],
-        seconds if found["status"] == "ok" else (),
+        values,
         bool(found["conforming"]),
         tuple(found["warnings"]),
-        tuple(found.get("table", ())) if found["status"] == "ok" else (),
+        tuple(found.get("table", ())) if right else (),
     )
+
+
+def _contradiction(found: Mapping[str, Any], point: Point) -> str:
+    """Return where a record differs from its point, by what both of them state, or nothing.
+
+    The hash need not be the same: older schemas made another one of less.
+    """
+    for name in ("kernel", "version", "runtime"):
+        if found[name] != getattr(point, name):
+            return f"its {name} is {found[name]}, and the plan's {getattr(point, name)}"
+    for group in ("layout", "parameters", "options"):
+        planned = getattr(point, group)
+        for name, value in found[group].items():
+            if name in planned and planned[name] != value:
+                return f"its {name} is {value}, and the plan's {planned[name]}"
+    return ""
 
 
 @contextlib.contextmanager
@@ -199,19 +180,3 @@ def refuse_unwritable(path: Path) -> Iterator[None]:
         raise Refusal(
             str(path), f"cannot be written ({error.strerror})", "use a folder with room that you can write"
         ) from None
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file that may replace an older one, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

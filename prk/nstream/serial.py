@@ -3,9 +3,9 @@
 import numpy as np
 
 from prk import kernel, memory
+from prk.check import Box, Fields
 from prk.nstream import loops
 from prk.nstream.problem import Nstream
-from prk.problem import Field
 
 
 class Kernel(kernel.Kernel[Nstream]):
@@ -28,5 +28,5 @@ class Kernel(kernel.Kernel[Nstream]):
     def step(self) -> None:
         loops.nstream(self.a, self.b, self.c)
 
-    def fields(self) -> dict[str, Field]:
-        return {"a": ((slice(*self.span),), self.a)}
+    def fields(self) -> Fields:
+        return {"a": Box((slice(*self.span),), self.a)}

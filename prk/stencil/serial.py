@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from prk import decomposition, kernel, memory
-from prk.decomposition import Box, Tile
-from prk.problem import Field
+from prk.check import Box, Fields
+from prk.decomposition import Tile
 from prk.stencil import loops
 from prk.stencil.problem import Stencil
 
@@ -42,11 +42,11 @@ class Kernel(kernel.Kernel[Stencil]):
         """Return the tile that this rank computes."""
         return self.problem.tile(self.comm.rank, self.comm.size)
 
-    def room(self) -> Box:
+    def room(self) -> decomposition.Box:
         """Return what the arrays hold of the grid: the tile in its ghost frame, which may stand out."""
         return decomposition.frame((self.tile.rows, self.tile.cols), self.problem.radius)
 
-    def indices(self, box: Box) -> tuple[int, int, int, int]:
+    def indices(self, box: decomposition.Box) -> tuple[int, int, int, int]:
         """Return where the arrays hold a box of the grid: first and last row, first and last column."""
         (top, _), (left, _) = self.held
         (r0, r1), (c0, c1) = box
@@ -59,7 +59,7 @@ class Kernel(kernel.Kernel[Stencil]):
 
     def start(self) -> None:
         """Give both fields their first values, which also places their pages."""
-        (_, view), (_, out) = self.fields().values()
+        view, out = (field.values for field in self.fields().values())
         out[:] = 0
         view[:] = np.arange(*self.tile.rows)[:, None]
         view += np.arange(*self.tile.cols).astype(view.dtype)
@@ -92,8 +92,8 @@ class Kernel(kernel.Kernel[Stencil]):
         self.exchange()
         self.sweep(self.inp, self.out, *self.inner, *self.own)
 
-    def fields(self) -> dict[str, Field]:
+    def fields(self) -> Fields:
         top, bottom, left, right = self.own
         where = slice(*self.tile.rows), slice(*self.tile.cols)
         view = slice(top, bottom), slice(left, right)
-        return {"in": (where, self.inp[view]), "out": (where, self.out[view])}
+        return {"in": Box(where, self.inp[view]), "out": Box(where, self.out[view])}

@@ -1,13 +1,14 @@
 """Synch_p2p: A(i,j) = A(i-1,j) + A(i,j-1) - A(i-1,j-1), line after line (PRK_SPEC, Synch_p2p)."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from prk import decomposition
-from prk.problem import Check, Field, Problem, Refusal, max_or_nan, parameter, rows_at_a_time
+from prk.check import Box, Check, Fields, Largest, Partial, max_or_nan, rows_at_a_time
+from prk.cost import Cost
+from prk.problem import Problem, Refusal, parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +17,8 @@ class SynchP2P(Problem):
 
     title: ClassVar[str] = "pipeline execution on 2D grid"
 
-    m: int = parameter(1000, "points a line; this dimension is distributed", label="Points a line")
-    n: int = parameter(1000, "lines of the grid", label="Lines")
+    m: int = parameter(1000, "points a line; this dimension is distributed", label="Points a line", size=True)
+    n: int = parameter(1000, "lines of the grid", label="Lines", size=True)
     group: int = parameter(1, "lines a message; more than 1 is non-conforming", label="Lines a message")
 
     @property
@@ -28,10 +29,21 @@ class SynchP2P(Problem):
     def work(self) -> int:
         return 2 * (self.m - 1) * (self.n - 1)
 
-    @property
-    def traffic(self) -> int:
-        # Every point is read and written; its predecessors are still in cache.
-        return 16 * self.m * self.n
+    def cost(self, size: int, repetition: int = 1) -> Cost:
+        # The last member sends only the corner; every other one a point of each line that is computed.
+        sent = self.n - 1 if size > 1 else 0
+        return Cost(
+            flop=self.work,
+            # Every point is read and written; its predecessors are still in cache.
+            bytes=16 * self.m * self.n,
+            messages=-(-sent // self.group),
+            message_bytes=8 * sent,
+            # A line passes through all members, and the corner goes back to the first one.
+            chain=size if size > 1 else 0,
+        )
+
+    def most_threads(self, size: int) -> int:
+        return self.m // size
 
     @property
     def corner(self) -> float:
@@ -56,8 +68,10 @@ class SynchP2P(Problem):
         if self.group < 1:
             raise Refusal("--group", f"{self.group} is too small", "use 1, or more for a non-conforming run")
 
-    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
-        (lines, points), a = parts["A"]
+    def partial(self, parts: Fields) -> Partial:
+        box = parts["A"]
+        assert isinstance(box, Box)
+        (lines, points), a = box
         # The last sweep started from A(0,0) = -(its predecessor's corner), which shifts every inner point.
         shift = self.corner - (self.m + self.n - 2)
         i = np.arange(points.start, points.stop)
@@ -67,12 +81,13 @@ class SynchP2P(Problem):
             expected = i + j + np.where((i > 0) & (j > 0), shift, 0.0)
             expected[(i == 0) & (j == 0)] = -self.corner
             worst = max_or_nan(worst, np.abs(a[chunk] - expected))
-        corner = a[-1, -1] if points.stop == self.m else self.corner
-        return worst, float(abs(corner - self.corner))
+        last = lines.stop == self.n and points.stop == self.m
+        corner = a[-1, -1] if last else self.corner
+        return {"worst": Largest(worst), "corner": Largest(float(abs(corner - self.corner)))}
 
-    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
-        worst, corner = np.max(np.array(list(partials)), axis=0) / self.corner
+    def check(self, found: Partial) -> list[Check]:
+        worst, corner = (found[name].value / self.corner for name in ("worst", "corner"))
         return [
-            Check("relative error of the corner", float(corner), 1e-8),
-            Check("largest relative error", float(worst), 1e-8),
+            Check("relative error of the corner", corner, self.tolerance("A")),
+            Check("largest relative error", worst, self.tolerance("A")),
         ]

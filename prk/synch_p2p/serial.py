@@ -3,7 +3,7 @@
 import numpy as np
 
 from prk import kernel, memory
-from prk.problem import Field
+from prk.check import Box, Fields
 from prk.synch_p2p import loops
 from prk.synch_p2p.problem import SynchP2P
 
@@ -31,5 +31,5 @@ class Kernel(kernel.Kernel[SynchP2P]):
     def step(self) -> None:
         loops.sweep(self.A)
 
-    def fields(self) -> dict[str, Field]:
-        return {"A": ((slice(0, self.problem.n), slice(*self.strip)), self.A[:, self.ghosts :])}
+    def fields(self) -> Fields:
+        return {"A": Box((slice(0, self.problem.n), slice(*self.strip)), self.A[:, self.ghosts :])}

@@ -1,13 +1,15 @@
 """Transpose: B(j,i) += A(i,j), then A += 1, both matrices in column blocks (PRK_SPEC, Transpose)."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from prk import decomposition
-from prk.problem import Check, Field, Problem, Refusal, parameter, rows_at_a_time
+from prk.check import Box, Check, Fields, Partial, rows_at_a_time
+from prk.cost import Cost
+from prk.metric import MBYTES, Metric
+from prk.problem import Problem, Refusal, parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,19 +17,27 @@ class Transpose(Problem):
     """Matrix order and tile size of Transpose."""
 
     title: ClassVar[str] = "matrix transpose: B = A^T"
-    unit: ClassVar[str] = "MB/s"
+    metrics: ClassVar[tuple[Metric, ...]] = (MBYTES,)
 
-    order: int = parameter(1000, "order of the matrices", label="Matrix order")
+    order: int = parameter(1000, "order of the matrices", label="Matrix order", size=True)
     tile: int = parameter(32, "side of the square tiles of a local transpose; 0: untiled", label="Tile size")
 
     @property
     def work(self) -> int:
         return 16 * self.order**2
 
-    @property
-    def traffic(self) -> int:
+    def cost(self, size: int, repetition: int = 1) -> Cost:
+        block = 8 * (self.order // size) ** 2
         # A and B are both read and written; the rate counts two words an element.
-        return 32 * self.order**2
+        return Cost(
+            bytes=32 * self.order**2,
+            messages=size - 1,
+            message_bytes=(size - 1) * block,
+            chain=min(1, size - 1),
+        )
+
+    def most_threads(self, size: int) -> int:
+        return self.order // size
 
     @property
     def pitch(self) -> int:
@@ -53,10 +63,11 @@ class Transpose(Problem):
         if self.tile < 0:
             raise Refusal("--tile", f"{self.tile} is negative", "use 32, or 0 for untiled")
 
-    def partial(self, parts: Mapping[str, Field]) -> tuple[float, ...]:
+    def partial(self, parts: Fields) -> Partial:
         # The fields' first index is the column, so that a column is contiguous.
-        (columns, rows), b = parts["B"]
-        a = parts["A"][1]
+        box, a = parts["B"], parts["A"].values
+        assert isinstance(box, Box)
+        (columns, rows), b = box
         n, added = self.order, self.repetitions * self.iterations / 2
         row = np.arange(rows.start, rows.stop)[None, :]
         sum_b = sum_a = 0.0
@@ -65,11 +76,7 @@ class Transpose(Problem):
             expected = (n * row + column) * float(self.repetitions) + added
             sum_b += float(np.abs(b[chunk] - expected).sum())
             sum_a += float(np.abs(a[chunk] - (row + n * column + self.repetitions)).sum())
-        return sum_b, sum_a
+        return {"B": sum_b, "A": sum_a}
 
-    def check(self, partials: Iterable[tuple[float, ...]]) -> list[Check]:
-        sum_b, sum_a = np.sum(np.array(list(partials)), axis=0)
-        return [
-            Check("sum of the errors of B", float(sum_b), 1e-8),
-            Check("sum of the errors of A", float(sum_a), 1e-8),
-        ]
+    def check(self, found: Partial) -> list[Check]:
+        return [Check(f"sum of the errors of {name}", found[name], self.tolerance(name)) for name in "BA"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from prk import kernel, memory
-from prk.problem import Field
+from prk.check import Box, Fields
 from prk.transpose import loops
 from prk.transpose.problem import Transpose
 
@@ -37,7 +37,7 @@ class Kernel(kernel.Kernel[Transpose]):
     def step(self) -> None:
         self.transpose_diagonal()
 
-    def fields(self) -> dict[str, Field]:
+    def fields(self) -> Fields:
         rows = slice(0, self.problem.order)
         where = slice(*self.columns), rows
-        return {"A": (where, self.A[:, rows]), "B": (where, self.B[:, rows])}
+        return {"A": Box(where, self.A[:, rows]), "B": Box(where, self.B[:, rows])}

@@ -9,4 +9,4 @@ LOOPBACK = ("+max_dgram_size", "60000", "+os_buffer_size", "4000000", "+window_s
 
 if __name__ == "__main__":
     launch.die_with_parent()
-    team.start(launch.unpack(sys.argv[1]), LOOPBACK)
+    team.start(*launch.unpack(sys.argv[1]), LOOPBACK)

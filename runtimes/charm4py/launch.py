@@ -10,7 +10,7 @@ import sys
 
 from prk.job import Job
 
-from . import charmrun
+from .chares import charmrun
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -21,9 +21,9 @@ def die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run(job: Job, pes: int) -> int:
+def run(job: Job, pes: int, grid: bool) -> int:
     """Run the job on `pes` new processes; return their exit code."""
-    packed = base64.urlsafe_b64encode(pickle.dumps(job)).decode()
+    packed = base64.urlsafe_b64encode(pickle.dumps((job, grid))).decode()
     command = [sys.executable, "-m", f"{__package__}.element", packed, "++quiet"]
     if pes > 1:
         command = [str(charmrun()), "++local", "++quiet", f"+p{pes}", *command]
@@ -37,8 +37,8 @@ def run(job: Job, pes: int) -> int:
     return code if code in (0, 1, 2) else 1
 
 
-def unpack(packed: str) -> Job:
-    """Return the job that `run` passed on the command line."""
+def unpack(packed: str) -> tuple[Job, bool]:
+    """Return the job that `run` passed on the command line, and whether its chares lie on a grid."""
     if os.getppid() == 1:
         sys.exit(1)
     return pickle.loads(base64.urlsafe_b64decode(packed))

@@ -1,6 +1,6 @@
-from .. import tagged
+from .._tagged import nstream
 from .team import Timed
 
 
-class Kernel(Timed, tagged.Nstream):
+class Kernel(Timed, nstream.Kernel):
     """One chare's share."""

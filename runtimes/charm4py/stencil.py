@@ -1,6 +1,6 @@
-from .. import tagged
+from .._tagged import stencil
 from .team import Timed
 
 
-class Kernel(Timed, tagged.Stencil):
+class Kernel(Timed, stencil.Kernel):
     """One chare's share."""

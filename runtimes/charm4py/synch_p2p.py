@@ -1,6 +1,6 @@
-from .. import tagged
+from .._tagged import synch_p2p
 from .team import Timed
 
 
-class Kernel(Timed, tagged.SynchP2P):
+class Kernel(Timed, synch_p2p.Kernel):
     """One chare's share."""

@@ -14,13 +14,11 @@ from charm4py import Array, Channel, Chare, Reducer, charm, coro
 from charm4py.threads import LocalFuture
 
 from prk import cli, decomposition
+from prk.check import Fields
 from prk.job import Job, Outcome
-from prk.problem import Field, Refusal
+from prk.problem import Refusal
 
-from . import refuse_chares
-
-# Kernels on tiles live in a 2-D chare array, the others in a 1-D one.
-TILED = ("stencil",)
+from .chares import refuse_chares
 
 
 class Comm:
@@ -52,15 +50,15 @@ class Comm:
     def barrier(self) -> None:
         self.chare.allreduce().get()
 
-    def gather(self, value: Any) -> list[Any] | None:
-        self.chare.reduce(self.proxy(0).gathered, value, Reducer.gather)
+    def gather(self, sendobj: Any) -> list[Any] | None:
+        self.chare.reduce(self.proxy(0).gathered, sendobj, Reducer.gather)
         return self.receive("gathered")[0] if self.rank == 0 else None
 
-    def bcast(self, value: Any) -> Any:
+    def bcast(self, obj: Any) -> Any:
         self.broadcasts += 1
         tag = "broadcast", self.broadcasts
         if self.rank == 0:
-            self.chare.thisProxy.arrive(tag, value)
+            self.chare.thisProxy.arrive(tag, obj)
         return self.receive(tag)[0]
 
     def send(self, to: int, tag: Any, *data: Any) -> None:
@@ -111,13 +109,13 @@ class Timed:
     They take turns there, so each one's own time, from its first turn to its last, is too short.
     """
 
-    comm: Comm
+    comm: Any
 
     def repeat(self, count: int) -> None:
         super().repeat(count)  # type: ignore[misc]
         self.comm.join()
 
-    def fields(self) -> dict[str, Field]:
+    def fields(self) -> Fields:
         # The check of one would fall into the time of another that has not yet looked at its clock.
         self.comm.join()
         return super().fields()  # type: ignore[misc]
@@ -151,17 +149,20 @@ class Member(Chare):
         self.comm.arrive("gathered", (values,))
 
 
-def start(job: Job, settings: Sequence[str] = ()) -> NoReturn:
-    """Start this processing element, run the job on all of them, and end the process."""
+def start(job: Job, grid: bool, settings: Sequence[str] = ()) -> NoReturn:
+    """Start this processing element, run the job on all of them, and end the process.
+
+    The chares make a 2-D array, as tiles do, or a line.
+    """
 
     def first(arguments: list[str]) -> None:
         try:
             pes = charm.numPes()
             if job.options["pe"] not in (0, pes):
                 raise Refusal("--pe", f"charmrun started {pes} and not {job.options['pe']}", "leave it out")
-            refuse_chares(job, pes)
+            refuse_chares(job.problem, job.options, pes)
             size = pes * job.options["overdecomposition"]
-            columns = decomposition.grid(size)[0] if job.kernel in TILED else 0
+            columns = decomposition.grid(size)[0] if grid else 0
             members = Array(Member, (size // columns, columns) if columns else size, args=[columns, size])
             done = charm.Future()
             members.run(job, done)
@@ -170,8 +171,8 @@ def start(job: Job, settings: Sequence[str] = ()) -> NoReturn:
             outcome = Outcome(2, str(refusal))
         charm.exit(cli.report(job.kernel, outcome))
 
-    # A chare's letter box for its own process: at most one repetition's lines of Synch_p2p wait in it.
-    charm.options.local_msg_buf_size = 1000 + (job.problem.n if job.kernel == "synch_p2p" else 0)
+    # A chare's letter box for its own process: at most the messages of one repetition wait in it.
+    charm.options.local_msg_buf_size = 1000 + int(job.problem.cost(2).messages)
     enter(first, settings)
 
 

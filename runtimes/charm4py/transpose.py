@@ -1,6 +1,6 @@
-from .. import tagged
+from .._tagged import transpose
 from .team import Timed
 
 
-class Kernel(Timed, tagged.Transpose):
+class Kernel(Timed, transpose.Kernel):
     """One chare's share."""

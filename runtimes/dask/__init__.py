@@ -1,45 +1,43 @@
 """Dask: one long-lived member a worker, halos from worker to worker."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from prk.allreduce.problem import refuse_others
 from prk.job import Job, Outcome
 from prk.problem import Refusal
-from prk.runtime import Option
-from prk.runtime import Runtime as Base
+from prk.runtime import Cell, Option, Options
+
+from .._tagged import Tagged
+
+ADDRESS = "address of a running scheduler; default: DASK_SCHEDULER_ADDRESS, or an own cluster"
+VARIANTS = ("blocks", "array")
 
 
-class Runtime(Base):
+class Runtime(Tagged):
     name = "dask"
     title = "Dask: a pinned task a worker, messages between workers"
     requires = ("distributed", "dask")
     install = "pip install 'prk[dask]'"
     count_option = "workers"
-    options = {
-        "*": (
-            Option("workers", 0, "worker processes; 0: as many as the cpu set, or the scheduler, has"),
-            Option(
-                "scheduler",
-                "",
-                "address of a running scheduler; default: DASK_SCHEDULER_ADDRESS, or an own cluster",
-            ),
+    look = ("#117733", "p", (1.2, 2.2))
+    pairs = ({"workers": 2},)
+    cells = {
+        "*": Cell(
+            options=(
+                Option("workers", 0, "worker processes; 0: as many as the cpu set, or the scheduler, has"),
+                Option("scheduler", "", ADDRESS),
+            )
         ),
-        "transpose": (
-            Option(
-                "variant", "blocks", "messages of blocks, or dask.array's own rechunk", ("blocks", "array")
-            ),
+        "transpose": Cell(
+            options=(Option("variant", "blocks", "messages of blocks, or dask.array's rechunk", VARIANTS),)
         ),
+        "allreduce": Cell(
+            only={"collective": ("allreduce",)},
+            warning="Dask has no collectives: this allreduce is made of messages between its workers",
+        ),
+        "ddp": Cell(absent="Dask has no collectives, by which gradients are averaged"),
     }
-
-    def refuse(self, job: Job, size: int) -> None:
-        refuse_others(job)
-
-    def warnings(self, job: Job) -> list[str]:
-        if job.kernel == "allreduce":
-            return ["Dask has no collectives: this allreduce is made of messages between its workers"]
-        return []
 
     def describe(self) -> dict[str, Any]:
         from . import team
@@ -47,7 +45,7 @@ class Runtime(Base):
         return dict(team.description)
 
     def in_allocation(
-        self, step: Sequence[str], words: Sequence[str], options: Mapping[str, Any], shared: str
+        self, step: Sequence[str], words: Sequence[str], options: Options, shared: str
     ) -> list[str]:
         return [sys.executable, "-m", f"{__package__}.allocation", shared, *step, "--", *words]
 

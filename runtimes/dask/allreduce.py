@@ -1,5 +1,5 @@
-from .. import tagged
+from .._tagged import allreduce
 
 
-class Kernel(tagged.Allreduce):
+class Kernel(allreduce.Kernel):
     """One worker's buffers. Dask has no collectives: these are messages between workers."""

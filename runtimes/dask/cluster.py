@@ -12,9 +12,9 @@ import dask
 from distributed import Client, Future, LocalCluster, wait
 
 import prk
-from prk import record
 from prk.job import Job, Outcome
 from prk.problem import Refusal
+from prk.records import write
 
 from . import team
 
@@ -25,7 +25,7 @@ ANSWER, COME_UP, LOOK = 5, 30, 1
 def launch(job: Job) -> Outcome:
     """Run the job on a cluster; print and record what its first member says."""
     if job.json:
-        record.refuse(job.json)
+        write.refuse(job.json)
     # What Dask logs of a lost worker is said in one line instead.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     quiet = {"logging.distributed": "critical", "distributed.scheduler.allowed-failures": 0}
@@ -98,7 +98,7 @@ def _run(job: Job, client: Client) -> Outcome:
     outcome, printed, recorded = futures[0].result()
     print(printed, end="", flush=True)
     if recorded:
-        record.write(json.loads(recorded), job.json or "")
+        write.write(json.loads(recorded), job.json or "")
     return outcome
 
 

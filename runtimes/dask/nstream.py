@@ -1,5 +1,5 @@
-from .. import tagged
+from .._tagged import nstream
 
 
-class Kernel(tagged.Nstream):
+class Kernel(nstream.Kernel):
     """One worker's share."""

@@ -1,5 +1,5 @@
-from .. import tagged
+from .._tagged import stencil
 
 
-class Kernel(tagged.Stencil):
+class Kernel(stencil.Kernel):
     """One worker's share."""

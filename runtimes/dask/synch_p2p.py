@@ -1,5 +1,5 @@
-from .. import tagged
+from .._tagged import synch_p2p
 
 
-class Kernel(tagged.SynchP2P):
+class Kernel(synch_p2p.Kernel):
     """One worker's share."""

@@ -119,21 +119,21 @@ class Comm:
     def give_way(self) -> None:
         """Return at once: no other member shares this process."""
 
-    def gather(self, value: Any) -> list[Any] | None:
+    def gather(self, sendobj: Any) -> list[Any] | None:
         self.collectives += 1
         if self.rank > 0:
-            self.send(0, ("gather", self.collectives, self.rank), to_serialize(value))
+            self.send(0, ("gather", self.collectives, self.rank), to_serialize(sendobj))
             return None
-        return [value, *(self.receive(("gather", self.collectives, r))[0] for r in range(1, self.size))]
+        return [sendobj, *(self.receive(("gather", self.collectives, r))[0] for r in range(1, self.size))]
 
-    def bcast(self, value: Any) -> Any:
+    def bcast(self, obj: Any) -> Any:
         self.collectives += 1
         tag = "bcast", self.collectives
         if self.rank > 0:
             return self.receive(tag)[0]
         for to in range(1, self.size):
-            self.send(to, tag, to_serialize(value))
-        return value
+            self.send(to, tag, to_serialize(obj))
+        return obj
 
     def barrier(self) -> None:
         self.bcast(self.gather(None))

@@ -7,14 +7,14 @@ import dask.array as da
 import numpy as np
 from distributed import get_client, get_worker, wait
 
-from prk.problem import Field
+from prk.check import Box, Fields
 from prk.transpose import serial
 from prk.transpose.problem import Transpose
 
-from .. import tagged
+from .._tagged import transpose
 
 
-class Blocks(tagged.Transpose):
+class Blocks(transpose.Kernel):
     """This member's column blocks, exchanged by messages."""
 
     # A message costs 0.3 ms besides its bytes, so that squares twice and four times as wide took less time.
@@ -31,6 +31,7 @@ class Array(serial.Kernel):
         self.comm.repetitions += 1
         self.name = f"prk-transpose-{self.comm.repetitions}"
         self.shares: dict[str, np.ndarray] = {}
+        self.published = False
         if self.comm.rank == 0:
             self.blocks = ((n // size,) * size, (n,))
             columns = da.arange(n, chunks=(self.blocks[0],), dtype=float)
@@ -49,24 +50,29 @@ class Array(serial.Kernel):
         self.settle()
 
     def repeat(self, count: int) -> None:
+        self.shares.clear()
         if self.comm.rank == 0:
             super().repeat(count)
         self.comm.barrier()
 
-    def fields(self) -> dict[str, Field]:
+    def fields(self) -> Fields:
         if not self.shares:
             if self.comm.rank == 0:
-                self.client.publish_dataset(**{self.name: [self.A, self.B]})  # type: ignore[call-overload]
+                self.published = True
+                self.client.publish_dataset([self.A, self.B], name=self.name, override=True)
             self.comm.barrier()
             mine = [m.blocks[self.comm.rank] for m in self.client.get_dataset(self.name)]
             futures = self.client.compute(mine, workers=[get_worker().address])
             self.shares = dict(zip("AB", self.client.gather(futures), strict=True))
         where = slice(*self.columns), slice(0, self.problem.order)
-        return {name: (where, share) for name, share in self.shares.items()}
+        return {name: Box(where, share) for name, share in self.shares.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
+        raise NotImplementedError("the matrices are the scheduler's: no member can put its share back")
 
     def close(self) -> None:
         self.comm.barrier()
-        if self.comm.rank == 0:
+        if self.published:
             self.client.unpublish_dataset(self.name)
 
 

@@ -1,30 +1,52 @@
 """MPI two-sided: the model that every other one is compared with."""
 
 import os
+from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
-from prk.runtime import Option
+from prk.runtime import Cell, Option, Options
 
-from ..mpi import MPIRuntime
+from .._mpi import MPIRuntime
+
+ALGORITHMS = ("library", "ring", "recursive-doubling", "rabenseifner")
+
+
+def refuse_algorithm(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if another collective than allreduce is wanted of an algorithm of ours."""
+    algorithm, collective = options["algorithm"], problem.collective
+    if algorithm != "library" and collective != "allreduce":
+        raise Refusal(
+            "--algorithm", f"{algorithm} is an allreduce, no {collective}", "use --algorithm library"
+        )
+
+
+def transpose_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes; a collective exchange holds the blocks of all ranks at once."""
+    others = size - 1 if options["exchange"] == "alltoall" else 0
+    return problem.memory(size) + 8 * 2 * others * (problem.order // size) ** 2
 
 
 class Runtime(MPIRuntime):
     name = "mpi1"
     title = "MPI two-sided: send and receive"
-    options = {
-        "transpose": (Option("exchange", "pairwise", "how the blocks travel", ("pairwise", "alltoall")),),
-        "allreduce": (
-            Option(
-                "algorithm",
-                "library",
-                "the library's own, or one of ours",
-                ("library", "ring", "recursive-doubling", "rabenseifner"),
-            ),
+    look = ("#0072b2", "o", ())
+    cells = {
+        "transpose": Cell(
+            options=(Option("exchange", "pairwise", "how the blocks travel", ("pairwise", "alltoall")),),
+            memory=transpose_memory,
         ),
-        "ddp": (
-            Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),
-            Option("overlap", "thread", "how buckets are reduced meanwhile", ("thread", "nonblocking", "no")),
+        "allreduce": Cell(
+            options=(Option("algorithm", "library", "the library's own, or one of ours", ALGORITHMS),),
+            refuse=refuse_algorithm,
+        ),
+        "ddp": Cell(
+            options=(
+                Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),
+                Option(
+                    "overlap", "thread", "how buckets are reduced meanwhile", ("thread", "nonblocking", "no")
+                ),
+            )
         ),
     }
 
@@ -35,11 +57,3 @@ class Runtime(MPIRuntime):
             # While it waits for a message, the core is the main thread's. Open MPI reads this at its start.
             os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
         return super().launch(job)
-
-    def refuse(self, job: Job, size: int) -> None:
-        algorithm = job.options.get("algorithm", "library")
-        collective = getattr(job.problem, "collective", "allreduce")
-        if algorithm != "library" and collective != "allreduce":
-            raise Refusal(
-                "--algorithm", f"{algorithm} is an allreduce, no {collective}", "use --algorithm library"
-            )

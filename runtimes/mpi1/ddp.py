@@ -41,13 +41,17 @@ class Kernel(serial.Kernel):
         self.buckets = [Bucket(group) for group in self.groups]
         self.requests: list[MPI.Request] = []
         self.waiting: queue.SimpleQueue[Bucket | None] = queue.SimpleQueue()
-        self.finished = threading.Semaphore(0)
+        self.reduced = threading.Semaphore(0)
+        self.server: threading.Thread | None = None
         if self.options["overlap"] == "thread":
-            threading.Thread(target=self.serve, daemon=True).start()
+            self.server = threading.Thread(target=self.serve, daemon=True)
+            self.server.start()
         self.reducing = False
-        for bucket in self.buckets:
-            for member in bucket.weights:
-                member.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self.ready(bucket))
+        self.hooks = [
+            weight.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self.ready(bucket))
+            for bucket in self.buckets
+            for weight in bucket.weights
+        ]
 
     def allreduce(self, problem: Allreduce) -> Any:
         return allreduce.Kernel(problem, self.comm, {"algorithm": "library"})
@@ -56,7 +60,7 @@ class Kernel(serial.Kernel):
         """Reduce buckets in the order in which they come; only this thread calls MPI meanwhile."""
         while (bucket := self.waiting.get()) is not None:
             self.comm.Allreduce(MPI.IN_PLACE, bucket.array)
-            self.finished.release()
+            self.reduced.release()
 
     def ready(self, bucket: Bucket) -> None:
         """Note that one more gradient of the bucket is there; reduce the bucket if it was the last."""
@@ -80,7 +84,7 @@ class Kernel(serial.Kernel):
             self.average_only()
         elif self.options["overlap"] == "thread":
             for _ in self.buckets:
-                self.finished.acquire()
+                self.reduced.acquire()
         else:
             MPI.Request.Waitall(self.requests)
             self.requests.clear()
@@ -93,4 +97,9 @@ class Kernel(serial.Kernel):
         (loss / self.comm.size).backward()
 
     def close(self) -> None:
-        self.waiting.put(None)
+        # A hook holds this kernel, and its weight holds the hook where the garbage collector cannot look.
+        for hook in self.hooks:
+            hook.remove()
+        if self.server:
+            self.waiting.put(None)
+            self.server.join()

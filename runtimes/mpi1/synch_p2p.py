@@ -5,7 +5,8 @@ from numba import njit
 
 from prk.synch_p2p import loops, serial
 
-from ..compiled_mpi import calls, recv, send, succeed
+from .._compiled import first_error
+from .._mpi.calls import calls, recv, send, succeed
 
 
 class Kernel(serial.Kernel):
@@ -28,15 +29,15 @@ def pipeline(mpi, A, buffer, rank, size, count):
         for first in range(1, lines, group):
             held = min(group, lines - first)
             if rank > 0:
-                code |= recv(mpi, buffer.ctypes.data, held, rank - 1)
+                code = first_error(code, recv(mpi, buffer.ctypes.data, held, rank - 1))
                 for g in range(held):
                     A[first + g, 0] = buffer[g]
             for g in range(held):
                 loops.line(A, first + g, 1)
                 buffer[g] = A[first + g, width - 1]
             if rank < size - 1:
-                code |= send(mpi, buffer.ctypes.data, held, rank + 1)
-        code |= corner(mpi, A, buffer, rank, size)
+                code = first_error(code, send(mpi, buffer.ctypes.data, held, rank + 1))
+        code = first_error(code, corner(mpi, A, buffer, rank, size))
     return code
 
 

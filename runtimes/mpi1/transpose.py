@@ -5,7 +5,7 @@ from mpi4py import MPI
 from prk import decomposition, memory
 from prk.transpose import loops, serial
 
-from ..largecount import message
+from .._mpi.largecount import message
 
 
 class Kernel(serial.Kernel):

@@ -4,39 +4,48 @@ from typing import Any
 
 from prk.job import Job
 from prk.problem import Refusal
-from prk.runtime import Option
+from prk.runtime import Cell, Option, Options
 
-from ..mpi import MPIRuntime
+from .._mpi import MPIRuntime
 
 SYNC = "when a window may be accessed"
+FLAVOURS = ("allocate", "create")
+
+
+def refuse_bundle(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if no blocks at all are moved at a time."""
+    if options["bundle"] < 1:
+        raise Refusal("--bundle", f"{options['bundle']} is too few", "use at least 1")
+
+
+def transpose_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes with those of the bundle's other blocks, which leave and which arrive."""
+    block = 8 * (problem.order // size) ** 2
+    return problem.memory(size) + 2 * block * max(0, min(options["bundle"], size - 1) - 1)
 
 
 class Runtime(MPIRuntime):
     name = "mpirma"
     title = "MPI one-sided: put and get"
-    options = {
-        "*": (Option("window", "allocate", "whose memory it is: MPI's, or NumPy's", ("allocate", "create")),),
-        "stencil": (Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),),
-        "synch_p2p": (Option("sync", "pscw", SYNC, ("pscw", "passive")),),
-        "transpose": (
-            Option("sync", "fence", SYNC, ("fence", "passive")),
-            Option("access", "put", "who moves a block: its sender, or its receiver", ("put", "get")),
-            Option("bundle", 1, "blocks moved before a flush or fence", examples=(2, 5)),
+    look = ("#d55e00", "s", (5, 1.6))
+    cells = {
+        "*": Cell(options=(Option("window", "allocate", "whose memory it is: MPI's, or NumPy's", FLAVOURS),)),
+        "stencil": Cell(options=(Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),)),
+        "synch_p2p": Cell(options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),)),
+        "transpose": Cell(
+            options=(
+                Option("sync", "fence", SYNC, ("fence", "passive")),
+                Option("access", "put", "who moves a block: its sender, or its receiver", ("put", "get")),
+                Option("bundle", 1, "blocks moved before a flush or fence", examples=(2, 5)),
+            ),
+            memory=transpose_memory,
+            refuse=refuse_bundle,
         ),
+        "allreduce": Cell(absent="one-sided MPI has no collectives"),
+        "ddp": Cell(absent="one-sided MPI has no collectives, by which gradients are averaged"),
     }
 
-    def refuse(self, job: Job, size: int) -> None:
-        if job.options.get("bundle", 1) < 1:
-            raise Refusal("--bundle", f"{job.options['bundle']} is too few", "use at least 1")
-
-    def memory(self, job: Job, size: int) -> int:
-        need = job.problem.memory(size)
-        if job.kernel == "transpose":
-            block = 8 * (job.problem.order // size) ** 2
-            need += 2 * block * (min(job.options["bundle"], size - 1) - 1)
-        return need
-
     def probe(self, job: Job, comm: Any) -> str:
-        from .. import onesided
+        from .._mpi import onesided
 
         return onesided.wrong(comm, job.options["window"])

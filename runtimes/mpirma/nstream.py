@@ -4,7 +4,7 @@ import numpy as np
 
 from prk.nstream import serial
 
-from .. import onesided
+from .._mpi import onesided
 
 
 class Kernel(serial.Kernel):

@@ -5,7 +5,7 @@ import numpy as np
 from prk.decomposition import Box, SuperTiles
 from prk.stencil import serial
 
-from ..onesided import Landing
+from .._mpi.onesided import Landing
 
 
 class Kernel(serial.Kernel):

@@ -7,8 +7,9 @@ from numba import njit
 
 from prk.synch_p2p import loops, serial
 
-from .. import compiled_mpi, onesided, threads
-from ..compiled_mpi import (
+from .._compiled import first_error
+from .._mpi import calls, onesided
+from .._mpi.calls import (
     Window,
     await_flag,
     complete,
@@ -20,6 +21,7 @@ from ..compiled_mpi import (
     succeed,
     wait,
 )
+from .._threads import team as threads
 
 # Items after the column: the flag stands in their middle, in a cache line of its own.
 FLAG = 16
@@ -48,11 +50,11 @@ class Kernel(serial.Kernel):
         everyone = comm.Get_group()
         self.neighbours = [everyone.Incl([(comm.rank + step) % comm.size]) for step in (-1, 1)]
         self.links = Links(
-            compiled_mpi.window(self.window, comm),
+            calls.window(self.window, comm),
             self.passive,
             comm.rank,
             comm.size,
-            *map(compiled_mpi.handle, self.neighbours),
+            *map(calls.handle, self.neighbours),
         )
         self.done, self.column, self.flag = 0, np.zeros(lines), np.zeros(1, np.int64)
         if self.passive:
@@ -82,20 +84,22 @@ def pipeline(links, A, column, landing, flag, group, begin, end):
     """Run repetitions `begin` to `end` - 1; return MPI's error code, or less than 0 after a vain wait."""
     lines, code = len(A), 0
     if links.size > 1 and not links.passive:
-        code |= post(links.window, links.left)
+        code = first_error(code, post(links.window, links.left))
     for k in range(begin, end):
         for first in range(1, lines, group):
             stop = min(first + group, lines)
             if links.rank > 0:
-                code |= hear(links, landing, k * lines + stop, stop < lines or k + 1 < end)
+                again = stop < lines or k + 1 < end
+                code = first_error(code, hear(links, landing, k * lines + stop, again))
                 for j in range(first, stop):
                     A[j, 0] = landing[j]
             for j in range(first, stop):
                 loops.line(A, j, 1)
                 column[j] = A[j, -1]
             if links.rank + 1 < links.size:
-                code |= deliver(links, column, flag, first, stop, k * lines + stop)
-        code |= corner(links, A, column, landing, flag, (k + 1) * lines, k + 1 < end)
+                code = first_error(code, deliver(links, column, flag, first, stop, k * lines + stop))
+        told = corner(links, A, column, landing, flag, (k + 1) * lines, k + 1 < end)
+        code = first_error(code, told)
     return code
 
 
@@ -105,7 +109,7 @@ def hear(links, landing, value, again):
     if links.passive:
         return await_flag(links.window, landing[-FLAG // 2 :].ctypes.data, value)
     code = wait(links.window)
-    return code | post(links.window, links.left) if again else code
+    return first_error(code, post(links.window, links.left)) if again else code
 
 
 @njit(nogil=True, cache=True)
@@ -115,9 +119,11 @@ def deliver(links, column, flag, first, stop, value):
     where = column[first:].ctypes.data
     if links.passive:
         flag[0] = value
-        code = put(window, where, stop - first, to, first) | flush(window, to)
-        return code | put_flag(window, flag.ctypes.data, to, len(column) + FLAG // 2) | flush(window, to)
-    return start(window, links.right) | put(window, where, stop - first, to, first) | complete(window)
+        code = first_error(put(window, where, stop - first, to, first), flush(window, to))
+        code = first_error(code, put_flag(window, flag.ctypes.data, to, len(column) + FLAG // 2))
+        return first_error(code, flush(window, to))
+    code = first_error(start(window, links.right), put(window, where, stop - first, to, first))
+    return first_error(code, complete(window))
 
 
 @njit(nogil=True, cache=True)
@@ -126,10 +132,10 @@ def corner(links, A, column, landing, flag, value, again):
     code = 0
     column[0] = A[-1, -1]
     if links.rank + 1 == links.size > 1:
-        code |= deliver(links, column, flag, 0, 1, value)
+        code = deliver(links, column, flag, 0, 1, value)
     if links.rank == 0:
         if links.size > 1:
-            code |= hear(links, landing, value, again)
+            code = first_error(code, hear(links, landing, value, again))
             column[0] = landing[0]
         A[0, 0] = -column[0]
     return code

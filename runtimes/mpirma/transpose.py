@@ -3,8 +3,8 @@
 from prk import decomposition, memory
 from prk.transpose import loops, serial
 
-from .. import onesided
-from ..largecount import message
+from .._mpi import onesided
+from .._mpi.largecount import message
 
 
 class Kernel(serial.Kernel):

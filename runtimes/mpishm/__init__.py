@@ -1,54 +1,105 @@
 """MPI shared memory: the ranks of a node share windows, and only groups of ranks exchange messages."""
 
+from collections.abc import Callable
 from typing import Any
 
-from prk.allreduce.problem import refuse_others
 from prk.decomposition import SuperTiles
 from prk.job import Job
 from prk.problem import Refusal
-from prk.runtime import Option
+from prk.runtime import Cell, Option, Options
 
-from ..mpi import MPIRuntime
+from .._mpi import MPIRuntime
 
 WAIT = "how ranks of a group wait for each other"
+
+
+def refuse(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if the ranks make no whole groups."""
+    group = options["group-size"]
+    divisors = [d for d in range(1, size + 1) if size % d == 0]
+    if group is not None and group not in divisors:
+        works = " or ".join(map(str, divisors))
+        raise Refusal("--group-size", f"{group} does not divide {size} ranks", f"use {works}")
+
+
+def refuse_tiles(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if tiles are narrower than the radius, as the groups cut the grid."""
+    refuse(problem, options, size)
+    group = options["group-size"]
+    if group is None:
+        return
+    for cut in SuperTiles(problem.n, problem.n, size, group, problem.radius, True).cuts:
+        if cut > 1 and problem.n // cut < problem.radius:
+            raise Refusal(
+                "--group-size",
+                f"{group} cuts {problem.n} points into {cut} tiles, narrower than the radius",
+                f"use --n {cut * problem.radius} or more, or another group size",
+            )
+
+
+def refuse_communicators(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if more ranks of a group are to exchange messages than it has."""
+    refuse(problem, options, size)
+    group, communicators = options["group-size"], options["communicators"]
+    if group is not None and not 1 <= communicators <= group:
+        raise Refusal("--communicators", f"{communicators} of {group} ranks a group", f"use 1 to {group}")
+
+
+def transpose_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes, with the group's two buffers, which hold a block of all its ranks."""
+    need, group = problem.memory(size), options["group-size"]
+    return need + 8 * 2 * (group - 1) * (problem.order // size) ** 2 if group and size > group else need
+
+
+def transpose_window(problem: Any, size: int, group: int) -> int:
+    """Return the bytes of A and, where there are several groups, of a rank's part of their buffers."""
+    width = problem.order // size
+    return 8 * width * (problem.pitch + (2 * group * width if size > group else 0))
+
+
+# Bytes of a rank's windows, of which others than these kernels hold all their data there.
+WINDOW: dict[str, Callable[[Any, int, int], int]] = {
+    "synch_p2p": lambda problem, size, group: 8 * problem.n,
+    "transpose": transpose_window,
+}
 
 
 class Runtime(MPIRuntime):
     name = "mpishm"
     title = "MPI shared memory: loads and stores in a group of ranks, messages between groups"
-    options = {
-        "*": (
-            Option(
-                "group-size", None, "ranks a group (default: as many as every node has)", examples=(1, 2, 3)
+    look = ("#009e73", "^", (4, 1.2, 1, 1.2))
+    cells = {
+        "*": Cell(
+            options=(
+                Option(
+                    "group-size",
+                    None,
+                    "ranks a group (default: as many as every node has)",
+                    examples=(1, 2, 3),
+                ),
             ),
+            refuse=refuse,
+            shared=True,
         ),
-        "stencil": (Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
-        "synch_p2p": (Option("local-sync", "messages", WAIT, ("messages", "flags")),),
-        "transpose": (
-            Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),
-            Option("communicators", 1, "ranks of a group that exchange messages", examples=(2,)),
+        "stencil": Cell(
+            options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
+            refuse=refuse_tiles,
         ),
+        "synch_p2p": Cell(options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),)),
+        "transpose": Cell(
+            options=(
+                Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),
+                Option("communicators", 1, "ranks of a group that exchange messages", examples=(2,)),
+            ),
+            memory=transpose_memory,
+            refuse=refuse_communicators,
+        ),
+        "allreduce": Cell(only={"collective": ("allreduce",)}),
+        "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }
 
-    def refuse(self, job: Job, size: int) -> None:
-        refuse_others(job)
-        group = job.options["group-size"]
-        if group is not None:
-            divisors = [d for d in range(1, size + 1) if size % d == 0]
-            if group not in divisors:
-                works = " or ".join(map(str, divisors))
-                raise Refusal("--group-size", f"{group} does not divide {size} ranks", f"use {works}")
-            refuse_group(job, size, group)
-
-    def memory(self, job: Job, size: int) -> int:
-        need, group = super().memory(job, size), job.options["group-size"]
-        if job.kernel == "transpose" and group and size > group:
-            # The group's two buffers hold a block of all its ranks.
-            need += 8 * 2 * (group - 1) * (job.problem.order // size) ** 2
-        return need
-
     def probe(self, job: Job, comm: Any) -> str:
-        from .. import group
+        from .._mpi import group
 
         try:
             largest, asked = group.largest(comm), job.options["group-size"]
@@ -58,34 +109,11 @@ class Runtime(MPIRuntime):
                     f"some {asked} consecutive ranks are on more than one node",
                     f"use {largest} or a divisor of it, or fill the nodes one after the other",
                 )
-            refuse_group(job, comm.size, asked or largest)
-            group.try_share(comm, shared_bytes(job, comm.size, asked or largest))
+            size = asked or largest
+            self.refuse(job.kernel, job.problem, {**job.options, "group-size": size}, comm.size)
+            window = WINDOW.get(job.kernel)
+            need = window(job.problem, comm.size, size) if window else job.problem.memory(comm.size)
+            group.try_share(comm, need)
         except Refusal as refusal:
             return str(refusal)
         return ""
-
-
-def refuse_group(job: Job, size: int, group: int) -> None:
-    """Raise Refusal if groups of `group` ranks are wrong for the problem."""
-    problem, communicators = job.problem, job.options.get("communicators", 1)
-    if not 1 <= communicators <= group:
-        raise Refusal("--communicators", f"{communicators} of {group} ranks a group", f"use 1 to {group}")
-    if job.kernel == "stencil":
-        for cut in SuperTiles(problem.n, problem.n, size, group, problem.radius, True).cuts:
-            if cut > 1 and problem.n // cut < problem.radius:
-                raise Refusal(
-                    "--group-size",
-                    f"{group} cuts {problem.n} points into {cut} tiles, narrower than the radius",
-                    f"use --n {cut * problem.radius} or more, or another group size",
-                )
-
-
-def shared_bytes(job: Job, size: int, group: int) -> int:
-    """Return the bytes of shared windows for each rank."""
-    problem = job.problem
-    if job.kernel == "synch_p2p":
-        return 8 * problem.n
-    if job.kernel == "transpose":
-        width = problem.order // size
-        return 8 * width * (problem.pitch + (2 * group * width if size > group else 0))
-    return problem.memory(size)

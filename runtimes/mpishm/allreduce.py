@@ -13,8 +13,9 @@ from numba import njit
 from prk import decomposition
 from prk.allreduce import serial
 
-from .. import threads
-from ..group import Group, meet
+from .._compiled import first_error
+from .._mpi.group import Group, meet
+from .._threads import team as threads
 
 # Elements summed at once: few enough to stay in the first cache from the sum to the last store.
 CHUNK = 2048
@@ -68,7 +69,7 @@ def reduce(team, rank, mates, meetings, inputs, outputs, start, stop):
         end = min(first + CHUNK, stop)
         add(rank, inputs, outputs, first, end)
         store(rank, outputs, first, end)
-    return error | meet(team, rank, mates, meetings)
+    return first_error(error, meet(team, rank, mates, meetings))
 
 
 @njit(nogil=True, cache=True)

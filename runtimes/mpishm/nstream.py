@@ -4,7 +4,7 @@ import numpy as np
 
 from prk.nstream import serial
 
-from ..group import Group
+from .._mpi.group import Group
 
 
 class Kernel(serial.Kernel):

@@ -9,7 +9,7 @@ from prk import decomposition
 from prk.decomposition import Box, SuperTiles, Tile
 from prk.stencil import loops, serial
 
-from ..group import Group, Meeting
+from .._mpi.group import Group, Meeting
 
 
 class Kernel(serial.Kernel):

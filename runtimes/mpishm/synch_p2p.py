@@ -7,10 +7,11 @@ from numba import njit
 
 from prk.synch_p2p import loops, serial
 
-from .. import threads
-from ..compiled_mpi import Calls, Window, calls, recv, send, succeed, sync, window
-from ..group import Group
-from ..threads import DONE, publish, wait
+from .._compiled import first_error
+from .._mpi.calls import Calls, Window, calls, recv, send, succeed, sync, window
+from .._mpi.group import Group
+from .._threads import team as threads
+from .._threads.team import DONE, publish, wait
 
 
 class Links(NamedTuple):
@@ -67,12 +68,13 @@ def pipeline(links, A, column, left, last, buffer, begin, end):
     for k in range(begin, end):
         for start in range(1, lines, group):
             stop = min(start + group, lines)
-            code |= fetch(links, A, left, buffer, start, stop, k * lines + stop)
+            told = fetch(links, A, left, buffer, start, stop, k * lines + stop)
+            code = first_error(code, told)
             for j in range(start, stop):
                 loops.line(A, j, 1)
                 column[j] = A[j, -1]
-            code |= hand_over(links, column, start, stop, k * lines + stop)
-        code |= corner(links, A, column, last, buffer, (k + 1) * lines)
+            code = first_error(code, hand_over(links, column, start, stop, k * lines + stop))
+        code = first_error(code, corner(links, A, column, last, buffer, (k + 1) * lines))
     return code
 
 
@@ -82,15 +84,15 @@ def tell(links, to, value):
     if links.by_flags:
         publish(links.flags, DONE + links.rank - links.first, value)
         return 0
-    return sync(links.window) | send(links.mpi, 0, 0, to)
+    return first_error(sync(links.window), send(links.mpi, 0, 0, to))
 
 
 @njit(nogil=True, cache=True)
 def await_(links, source, value):
     """Wait until a rank of the group has told that `value` lines are done."""
     if links.by_flags:
-        return -wait(links.flags, DONE + source - links.first, value)
-    return recv(links.mpi, 0, 0, source) | sync(links.window)
+        return wait(links.flags, DONE + source - links.first, value)
+    return first_error(recv(links.mpi, 0, 0, source), sync(links.window))
 
 
 @njit(nogil=True, cache=True)
@@ -125,12 +127,12 @@ def corner(links, A, column, last, buffer, value):
     code, end, corner = 0, links.size - 1, column[-1:]
     together = links.first == 0 and links.beyond > end
     if links.rank == end > 0:
-        code |= tell(links, 0, value) if together else send(links.mpi, corner.ctypes.data, 1, 0)
+        code = tell(links, 0, value) if together else send(links.mpi, corner.ctypes.data, 1, 0)
     if links.rank == 0:
         if together:
-            code |= await_(links, end, value) if end > 0 else 0
+            code = first_error(code, await_(links, end, value) if end > 0 else 0)
             A[0, 0] = -last[-1]
         else:
-            code |= recv(links.mpi, buffer.ctypes.data, 1, end)
+            code = first_error(code, recv(links.mpi, buffer.ctypes.data, 1, end))
             A[0, 0] = -buffer[0]
     return code

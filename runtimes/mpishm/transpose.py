@@ -5,8 +5,8 @@ import numpy as np
 from prk import decomposition
 from prk.transpose import loops, serial
 
-from ..group import Group, Meeting
-from ..largecount import message
+from .._mpi.group import Group, Meeting
+from .._mpi.largecount import message
 
 
 class Kernel(serial.Kernel):

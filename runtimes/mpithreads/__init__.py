@@ -3,36 +3,29 @@
 from collections import Counter
 from typing import Any
 
-from prk import environment
 from prk.job import Job
-from prk.problem import Refusal
+from prk.run import environment
+from prk.runtime import Cell
 
-from ..mpi import MPIRuntime
-from ..mpi1 import Runtime as MPI1
-from ..threaded import Threads
+from .. import mpi1
+from .._mpi import MPIRuntime
+from .._threads import Threads
 
 
 class Runtime(Threads, MPIRuntime):
     name = "mpithreads"
     title = "MPI and threads: the first thread of a rank communicates"
     # Each thread gets a cpu of its own from the team; a launcher that binds leaves a rank one core.
-    launcher = "mpirun -n {ranks} --bind-to none"
+    unbound = True
     # Synch_p2p communicates from two threads.
     thread_level = "multiple"
-    options = {**Threads.options, "transpose": MPI1.options["transpose"]}
-
-    def refuse(self, job: Job, size: int) -> None:
-        if job.options["threads"] is not None:
-            super().refuse(job, size)
-        from mpi4py import MPI
-
-        if job.kernel == "synch_p2p" and MPI.Query_thread() < MPI.THREAD_MULTIPLE:
-            level = self.describe()["thread_level"]
-            raise Refusal(
-                "--runtime",
-                f"this MPI gives the thread level {level}, and mpithreads needs multiple for synch_p2p",
-                "use an MPI that is built with it, or --runtime mpi1",
-            )
+    look = ("#b27d00", "v", (7, 1.6))
+    cells = {
+        **Threads.cells,
+        "transpose": mpi1.Runtime.cells["transpose"],
+        "allreduce": Cell(absent="one thread of a rank would call the collective, as mpi1 does"),
+        "ddp": Cell(absent="PyTorch computes with threads of its own: mpi1 with --torch-threads"),
+    }
 
     def probe(self, job: Job, comm: Any) -> str:
         """Divide the cpus that ranks of a node have in common, then refuse what does not suit a rank."""
@@ -43,8 +36,15 @@ class Runtime(Threads, MPIRuntime):
         width = max(1, min(len(cpus) // ranks_of[host, cpus] for host, cpus in all_))
         before = all_[: comm.rank].count(mine)
         Threads.cpus = Threads.cpus[before * width : (before + 1) * width]
-        try:
-            super().refuse(job, comm.size)
-        except Refusal as refusal:
-            return str(refusal)
-        return ""
+        return super().probe(job, comm) or self._too_low(job, comm)
+
+    def _too_low(self, job: Job, comm: Any) -> str:
+        """Return the line that refuses what this MPI's thread level does not allow, or nothing."""
+        from mpi4py import MPI
+
+        if job.kernel != "synch_p2p" or min(comm.allgather(MPI.Query_thread())) >= MPI.THREAD_MULTIPLE:
+            return ""
+        return (
+            f"--runtime: this MPI gives the thread level {self.describe()['thread_level']}, and mpithreads "
+            "needs multiple for synch_p2p; use an MPI that is built with it, or --runtime mpi1"
+        )

@@ -1,8 +1,8 @@
 """Stencil, MPI and threads: the first thread exchanges the halos, then all sweep their bands of the tile."""
 
+from .._threads.team import OPENED, check, publish, wait_for_all
 from ..mpi1 import stencil as mpi1
 from ..numba import stencil as threaded
-from ..threads import OPENED, check, publish, wait_for_all
 
 
 class Kernel(threaded.Kernel, mpi1.Kernel):

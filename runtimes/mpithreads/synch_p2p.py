@@ -5,12 +5,13 @@ from numba import njit
 
 from prk.synch_p2p import loops
 
-from .. import threads
-from ..compiled_mpi import calls, recv, send, succeed
-from ..mpi import end
+from .._compiled import first_error
+from .._mpi import end
+from .._mpi.calls import calls, recv, send, succeed
+from .._threads import team as threads
+from .._threads.team import DONE, publish, wait
 from ..mpi1.synch_p2p import corner
 from ..numba import synch_p2p as threaded
-from ..threads import DONE, publish, wait
 
 
 class Kernel(threaded.Kernel):
@@ -56,13 +57,13 @@ def pipeline(thread, team, mpi, parts, A, buffers, rank, size, count):
             publish(team, me, k * lines + last)
             if last_thread and rank < size - 1:
                 outgoing[: last - first] = A[first:last, -1]
-                code |= send(mpi, outgoing.ctypes.data, last - first, rank + 1)
+                code = first_error(code, send(mpi, outgoing.ctypes.data, last - first, rank + 1))
             if code:
                 return code
         if thread == 0 and size == 1:
             code = wait(team, DONE + team.size - 1, (k + 1) * lines)
         if (thread == 0 and rank == 0) or (last_thread and rank == size - 1 and size > 1):
-            code |= corner(mpi, A, buffers[1 if last_thread else 0], rank, size)
+            code = first_error(code, corner(mpi, A, buffers[1 if last_thread else 0], rank, size))
         if code:
             return code
     return 0

@@ -6,9 +6,9 @@ from numba import njit
 from prk import kernel
 from prk.transpose import loops
 
+from .._threads.team import DONE, OPENED, check, publish, wait, wait_for_all
 from ..mpi1 import transpose as mpi1
 from ..numba import transpose as threaded
-from ..threads import DONE, OPENED, check, publish, wait, wait_for_all
 
 TRANSPOSE, PACK, UNPACK = range(3)
 

@@ -1,24 +1,35 @@
 """Threads in one process: a team that shares the arrays, each thread in its own compiled code."""
 
-from prk.job import Job, Outcome
-from prk.kernel import Solo
-from prk.runtime import Option
+from dataclasses import replace
 
-from ..threaded import Threads
+from prk.job import Job, Outcome
+from prk.runtime import Cell, Option
+from prk.team import Solo
+
+from .._threads import Threads
+
+SCHEDULES = ("pipeline", "wavefront")
 
 
 class Runtime(Threads):
     name = "numba"
     title = "threads in one process: compiled by Numba"
-    options = {
-        **Threads.options,
-        "synch_p2p": (
-            Option(
-                "schedule", "pipeline", "threads wait for the left one, or all at each diagonal",
-                ("pipeline", "wavefront"),
+    look = ("#3aa0d8", "P", (7, 1.4, 2, 1.4))
+    cells = {
+        "*": replace(Threads.cells["*"], shared=True),
+        "synch_p2p": Cell(
+            options=(
+                Option(
+                    "schedule",
+                    "pipeline",
+                    "threads wait for the left one, or all at each diagonal",
+                    SCHEDULES,
+                ),
             ),
         ),
-    }  # fmt: skip
+        "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
+        "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
+    }
 
     def launch(self, job: Job) -> Outcome:
         return job.run(Solo())

@@ -4,7 +4,7 @@ from numba import njit
 
 from prk.nstream import loops, serial
 
-from .. import threads
+from .._threads import team as threads
 
 
 class Kernel(serial.Kernel):

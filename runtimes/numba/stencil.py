@@ -6,8 +6,8 @@ from numba import njit
 
 from prk.stencil import loops, serial
 
-from .. import threads
-from ..threads import DONE, OPENED, publish, wait
+from .._threads import team as threads
+from .._threads.team import DONE, OPENED, publish, wait
 
 
 class Kernel(serial.Kernel):
@@ -60,11 +60,11 @@ def make_band(pattern, radius):
         i0 = min(top + r, bottom) if thread > 0 else top
         i1 = max(bottom - r, i0) if thread < team.size - 1 else bottom
         for k in range(first, last):
-            if wait(team, OPENED, k + 1) | wait(team, north, 2 * k) | wait(team, south, 2 * k):
+            if wait(team, OPENED, k + 1) or wait(team, north, 2 * k) or wait(team, south, 2 * k):
                 return -1
             loops.sweep(pattern, r, inp, out, r0, r1, inner[2], inner[3], i0, i1, own[2], own[3])
             publish(team, DONE + thread, 2 * k + 1)
-            if wait(team, north, 2 * k + 1) | wait(team, south, 2 * k + 1):
+            if wait(team, north, 2 * k + 1) or wait(team, south, 2 * k + 1):
                 return -1
             loops.increment(inp, top, i0, own[2], own[3])
             loops.increment(inp, i1, bottom, own[2], own[3])

@@ -4,8 +4,8 @@ from numba import njit
 
 from prk.synch_p2p import loops, serial
 
-from .. import threads
-from ..threads import DONE, publish, wait, wait_for_all
+from .._threads import team as threads
+from .._threads.team import DONE, publish, wait, wait_for_all
 
 
 class Kernel(serial.Kernel):

@@ -8,7 +8,7 @@ from numba import njit
 
 from prk.transpose import loops, serial
 
-from .. import threads
+from .._threads import team as threads
 
 
 class Kernel(serial.Kernel):

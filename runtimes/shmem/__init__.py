@@ -1,61 +1,64 @@
 """OpenSHMEM: puts into symmetric memory and flags, over MPI's windows or on a real OpenSHMEM."""
 
-import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from prk import environment
 from prk.job import Job, Outcome
-from prk.problem import Refusal
-from prk.runtime import Option
+from prk.problem import Problem, Refusal
+from prk.run import environment
+from prk.runtime import Cell, Option, Options
 
-from ..mpi import MPIRuntime
+from .._mpi import MPIRuntime
+from . import heap
 
-# The variable of the OpenSHMEM standard that sets the symmetric heap.
-HEAP = "SHMEM_SYMMETRIC_SIZE"
 REAL = "shmem4py"
+HANDSHAKE = "whether a flag is taken back before it is raised again"
+# Over windows the library would carry it out as it does mpi1's.
+NO_COLLECTIVES = "only puts and flags are measured here: over MPI's windows a reduction would be mpi1's"
 
 
 class Runtime(MPIRuntime):
     name = "shmem"
     title = "OpenSHMEM: one-sided puts and flags"
-    options = {
-        "*": (
-            Option("shmem-backend", "rma", "what carries the puts, MPI windows or OpenSHMEM", ("rma", REAL)),
+    look = ("#cc79a7", "D", (2.5, 1.2))
+    cells = {
+        "*": Cell(
+            options=(
+                Option(
+                    "shmem-backend", "rma", "what carries the puts, MPI windows or OpenSHMEM", ("rma", REAL)
+                ),
+            )
         ),
-        "synch_p2p": (
-            Option(
-                "handshake", "off", "whether a flag is taken back before it is raised again", ("off", "on")
-            ),
+        "stencil": Cell(heap=heap.stencil),
+        "synch_p2p": Cell(
+            options=(Option("handshake", "off", HANDSHAKE, ("off", "on")),), heap=heap.synch_p2p
         ),
+        "transpose": Cell(heap=heap.transpose),
+        "allreduce": Cell(absent=NO_COLLECTIVES),
+        "ddp": Cell(absent=NO_COLLECTIVES),
     }
 
-    def refuse(self, job: Job, size: int) -> None:
-        given = os.environ.get(HEAP)
-        need = self.need(job, size)
-        if given and in_bytes(given) < need:
-            raise Refusal(
-                HEAP,
-                f"{given} is too small a symmetric heap: {need} bytes a PE are needed",
-                f"set it to {need}",
-            )
+    def need(self, kernel: str, problem: Problem, size: int) -> int:
+        """Return the bytes of symmetric memory that the kernel allocates on each PE."""
+        own = self.cell(kernel).heap
+        return own(problem, size) if own else 0
+
+    def memory(self, kernel: str, problem: Problem, options: Options, size: int) -> int:
+        return super().memory(kernel, problem, options, size) + self.need(kernel, problem, size)
 
     def probe(self, job: Job, comm: Any) -> str:
         # One process can hold one of the two libraries, so a running team is on one backend.
         if (job.options["shmem-backend"] == REAL) != (f"{REAL}.shmem" in sys.modules):
             return "--shmem-backend: this team was started on the other backend; start another team"
-        return ""
-
-    def need(self, job: Job, size: int) -> int:
-        """Return the bytes of symmetric memory that the kernel allocates on each PE."""
-        module = importlib.import_module(f"{__name__}.{job.kernel}")
-        return module.symmetric_memory(job.problem, size)
+        need = self.need(job.kernel, job.problem, comm.size)
+        # A launcher need not give all PEs the same variables.
+        return comm.bcast(heap.too_small(os.environ.get(heap.HEAP), need))
 
     def in_allocation(
-        self, step: Sequence[str], words: Sequence[str], options: Mapping[str, Any], shared: str
+        self, step: Sequence[str], words: Sequence[str], options: Options, shared: str
     ) -> list[str]:
         # A real OpenSHMEM is another installation than MPI's, with a launcher of its own.
         own = options["shmem-backend"] == REAL and step[0] == "mpirun"
@@ -75,24 +78,14 @@ class Runtime(MPIRuntime):
             )
         from . import openshmem
 
-        given = os.environ.get(HEAP)
-        heap = in_bytes(given) if given else self.need(job, launched[1])
+        given = os.environ.get(heap.HEAP)
+        asked = heap.in_bytes(given) if given else self.need(job.kernel, job.problem, launched[1])
         # The library fills the node's memory with a heap that it cannot hold, so it must not be asked to.
-        here = heap * int(os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", "1"))
+        here = asked * int(os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", "1"))
         if here > environment.available_memory():
             raise Refusal(
-                HEAP,
+                heap.HEAP,
                 f"the symmetric heaps of this node's PEs take {here} bytes, more than it has",
                 "use more nodes",
             )
-        return openshmem.launch(job, heap)
-
-
-def in_bytes(size: str) -> int:
-    """Return what a size such as 512M or 2G means, as OpenSHMEM reads it."""
-    factors = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-    number, unit = (size[:-1], size[-1].upper()) if size[-1:].upper() in factors else (size, "")
-    try:
-        return int(float(number) * factors.get(unit, 1))
-    except ValueError:
-        raise Refusal(HEAP, f"{size!r} is no size", "use bytes, or a number with K, M, G or T") from None
+        return openshmem.launch(job, asked)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from ..compiled import invoke, load_acquire
+from .._compiled import first_error, invoke, load_acquire
 
 EQ, GE = 0, 1
 # A waiting PE looks so often before it drives the library and gives its core away.
@@ -69,7 +69,7 @@ def atomic_set(sh, flag, word, pe):
             sh.set,
             (word.ctypes.data, one, sh.word, to, flag - sh.base, one, sh.word, sh.replace, sh.window),
         )
-        return code | invoke(sh.order, (to, sh.window))
+        return first_error(code, invoke(sh.order, (to, sh.window)))
     invoke(sh.set, (flag, word[0], np.int32(pe)))
     return np.int32(0)
 

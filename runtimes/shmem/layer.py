@@ -10,8 +10,3 @@ def symmetric(comm: Any, heap: int) -> Any:
     from .rma import OneSided
 
     return OneSided(comm, heap)
-
-
-def rounded(size: int) -> int:
-    """Return the bytes that an array of `size` bytes takes in a heap: whole cache lines."""
-    return -(-size // 64) * 64

@@ -11,8 +11,9 @@ import numpy as np
 
 from prk.job import Job, Outcome
 
-from ..compiled import address
-from . import HEAP, compiled
+from .._compiled import address
+from . import compiled
+from .heap import HEAP
 
 # What the library itself, the team's messages and the rounding of allocations take besides.
 SLACK = 64 << 20
@@ -56,9 +57,9 @@ class Team:
     def barrier(self) -> None:
         self.shmem.barrier_all()
 
-    def gather(self, value: Any) -> list[Any] | None:
+    def gather(self, sendobj: Any) -> list[Any] | None:
         """Return every PE's object on the first PE."""
-        data = np.frombuffer(pickle.dumps(value), np.uint8)
+        data = np.frombuffer(pickle.dumps(sendobj), np.uint8)
         lengths = self.shmem.zeros(self.size, np.int64)
         self.shmem.put(lengths[self.rank : self.rank + 1], np.array([data.size]), 0)
         self.shmem.barrier_all()
@@ -74,9 +75,9 @@ class Team:
         self.shmem.free(lengths)
         return found or None
 
-    def bcast(self, value: Any) -> Any:
+    def bcast(self, obj: Any) -> Any:
         """Return the first PE's object on every PE."""
-        data = np.frombuffer(pickle.dumps(value), np.uint8)
+        data = np.frombuffer(pickle.dumps(obj), np.uint8)
         length, known = self.shmem.zeros(1, np.int64), np.zeros(1, np.int64)
         length[0] = data.size
         self.shmem.barrier_all()

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from .. import compiled_mpi
-from ..compiled import address
-from ..largecount import message
+from .._compiled import address
+from .._mpi import calls
+from .._mpi.largecount import message
 from . import compiled
-from .layer import rounded
+from .heap import rounded
 
 
 class OneSided:
@@ -25,18 +25,18 @@ class OneSided:
         self.scratch = np.zeros(64, np.int64)
         self.calls = compiled.Calls(
             over_mpi=1,
-            put=compiled_mpi.address("MPI_Put"),
-            order=compiled_mpi.address("MPI_Win_flush"),
-            set=compiled_mpi.address("MPI_Accumulate"),
-            progress=compiled_mpi.address("MPI_Iprobe"),
+            put=calls.address("MPI_Put"),
+            order=calls.address("MPI_Win_flush"),
+            set=calls.address("MPI_Accumulate"),
+            progress=calls.address("MPI_Iprobe"),
             sched_yield=address(ctypes.CDLL(None), "sched_yield"),
             base=self.memory.ctypes.data,
-            window=compiled_mpi.handle(self.window),
-            double=compiled_mpi.handle(MPI.DOUBLE),
-            word=compiled_mpi.handle(MPI.INT64_T),
-            replace=compiled_mpi.handle(MPI.REPLACE),
+            window=calls.handle(self.window),
+            double=calls.handle(MPI.DOUBLE),
+            word=calls.handle(MPI.INT64_T),
+            replace=calls.handle(MPI.REPLACE),
             equal=np.int32(0),
-            comm=compiled_mpi.handle(comm),
+            comm=calls.handle(comm),
             any_source=MPI.ANY_SOURCE,
             any_tag=MPI.ANY_TAG,
             scratch=self.scratch.ctypes.data,

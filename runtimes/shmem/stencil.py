@@ -3,24 +3,11 @@
 import numpy as np
 
 from prk.stencil import serial
-from prk.stencil.problem import Stencil
 
+from . import heap
 from .compiled import GE
-from .layer import rounded, symmetric
-
-# Counters stand a cache line apart.
-APART = 8
-
-
-def longest_edge(problem: Stencil, size: int) -> int:
-    """Return the elements of the largest edge that any PE sends: symmetric arrays are alike on all."""
-    height, width = problem.tile(0, size).shape
-    return problem.radius * max(width, height + 2 * problem.radius)
-
-
-def symmetric_memory(problem: Stencil, size: int) -> int:
-    landing = 8 * longest_edge(problem, size) * np.dtype(problem.dtype).itemsize
-    return rounded(landing) + rounded(4 * APART * 8)
+from .heap import APART
+from .layer import symmetric
 
 
 class Kernel(serial.Kernel):
@@ -29,8 +16,8 @@ class Kernel(serial.Kernel):
     def setup(self) -> None:
         super().setup()
         problem, size = self.problem, self.comm.size
-        self.shmem = symmetric(self.comm, symmetric_memory(problem, size))
-        self.landing = self.shmem.zeros((4, 2, longest_edge(problem, size)), problem.dtype)
+        self.shmem = symmetric(self.comm, heap.stencil(problem, size))
+        self.landing = self.shmem.zeros((4, 2, heap.longest_edge(problem, size)), problem.dtype)
         self.counters = self.shmem.zeros(4 * APART, np.int64)
         # Sides are numbered north, south, west, east: mine lands at the neighbour's opposite.
         sides = [

@@ -9,14 +9,11 @@ import numpy as np
 from numba import njit
 
 from prk.synch_p2p import loops, serial
-from prk.synch_p2p.problem import SynchP2P
 
+from .._compiled import first_error
+from . import heap
 from .compiled import EQ, GE, atomic_set, fence, put, wait_until
-from .layer import rounded, symmetric
-
-
-def symmetric_memory(problem: SynchP2P, size: int) -> int:
-    return 2 * rounded(8 * problem.n) + rounded(8)
+from .layer import symmetric
 
 
 class Kernel(serial.Kernel):
@@ -25,7 +22,7 @@ class Kernel(serial.Kernel):
     def setup(self) -> None:
         super().setup()
         problem = self.problem
-        self.shmem = symmetric(self.comm, symmetric_memory(problem, self.comm.size))
+        self.shmem = symmetric(self.comm, heap.synch_p2p(problem, self.comm.size))
         # Line 0 is never sent: its place and flag serve the corner.
         self.values, self.flags = (self.shmem.zeros(problem.n, kind) for kind in (float, np.int64))
         self.taken = self.shmem.zeros(1, np.int64)
@@ -60,24 +57,24 @@ def pipeline(sh, A, values, flags, taken, column, state, rank, size, handshake, 
             raised = state[1] if handshake else state[0] % 2
             where, flag = values.ctypes.data + 8 * place, flags.ctypes.data + 8 * place
             if rank > 0:
-                code |= wait_until(sh, flag, EQ, raised)
+                code = first_error(code, wait_until(sh, flag, EQ, raised))
                 A[first : first + held, 0] = values[place : place + held]
                 if handshake:
                     word[0] = state[1]
-                    code |= atomic_set(sh, taken.ctypes.data, word, rank - 1)
+                    code = first_error(code, atomic_set(sh, taken.ctypes.data, word, rank - 1))
             for g in range(held):
                 loops.line(A, first + g, 1)
                 column[g] = A[first + g, width - 1]
             if rank < size - 1:
                 if handshake:
-                    code |= wait_until(sh, taken.ctypes.data, EQ, state[1] - 1)
-                code |= put(sh, where, column.ctypes.data, held, rank + 1)
-                code |= fence(sh, rank + 1)
+                    code = first_error(code, wait_until(sh, taken.ctypes.data, EQ, state[1] - 1))
+                code = first_error(code, put(sh, where, column.ctypes.data, held, rank + 1))
+                code = first_error(code, fence(sh, rank + 1))
                 word[0] = raised
-                code |= atomic_set(sh, flag, word, rank + 1)
+                code = first_error(code, atomic_set(sh, flag, word, rank + 1))
             if code:
                 return code
-        code |= corner(sh, A, values, flags, column, state, rank, size)
+        code = first_error(code, corner(sh, A, values, flags, column, state, rank, size))
     return code
 
 
@@ -88,10 +85,10 @@ def corner(sh, A, values, flags, column, state, rank, size):
     word, code = state[2:], np.int32(0)
     if rank == size - 1:
         column[0], word[0] = A[lines - 1, width - 1], state[0]
-        code |= put(sh, values.ctypes.data, column.ctypes.data, 1, 0)
-        code |= fence(sh, 0)
-        code |= atomic_set(sh, flags.ctypes.data, word, 0)
+        code = first_error(code, put(sh, values.ctypes.data, column.ctypes.data, 1, 0))
+        code = first_error(code, fence(sh, 0))
+        code = first_error(code, atomic_set(sh, flags.ctypes.data, word, 0))
     if rank == 0:
-        code |= wait_until(sh, flags.ctypes.data, GE, state[0])
+        code = first_error(code, wait_until(sh, flags.ctypes.data, GE, state[0]))
         A[0, 0] = -values[0]
     return code

@@ -4,15 +4,10 @@ import numpy as np
 
 from prk import decomposition, memory
 from prk.transpose import loops, serial
-from prk.transpose.problem import Transpose
 
+from . import heap
 from .compiled import GE
-from .layer import rounded, symmetric
-
-
-def symmetric_memory(problem: Transpose, size: int) -> int:
-    width = problem.order // size
-    return rounded(8 * (size - 1) * width * width) + 2 * rounded(8 * size)
+from .layer import symmetric
 
 
 class Kernel(serial.Kernel):
@@ -21,7 +16,7 @@ class Kernel(serial.Kernel):
     def setup(self) -> None:
         super().setup()
         size, width = self.comm.size, self.width
-        self.shmem = symmetric(self.comm, symmetric_memory(self.problem, size))
+        self.shmem = symmetric(self.comm, heap.transpose(self.problem, size))
         self.landing = self.shmem.zeros((size - 1, width, width))
         # Blocks that arrived in each phase, and blocks of mine that were taken out of the other's buffer.
         self.arrived, self.taken = (self.shmem.zeros(size, np.int64) for _ in range(2))

@@ -7,11 +7,17 @@ from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
-from prk.runtime import Option
+from prk.runtime import Cell, Option, Options
 
-from ..mpi import MPIRuntime
+from .._mpi import MPIRuntime
 
 CPU = "pip install torch --index-url https://download.pytorch.org/whl/cpu (the build without CUDA)"
+
+
+def refuse_place(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if a collective is wanted in place that gloo has out of place only."""
+    if problem.collective == "alltoall" and problem.place == "in":
+        raise Refusal("--place", "gloo has no alltoall in place", "use --place out, or --runtime mpi1")
 
 
 class Runtime(MPIRuntime):
@@ -19,32 +25,36 @@ class Runtime(MPIRuntime):
     title = "PyTorch distributed: gloo"
     requires = ("torch",)
     install = CPU
-    options = {
-        "ddp": (Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),)
+    look = ("#882255", "H", (3, 2.6))
+    cells = {
+        "*": Cell(absent="PyTorch is measured by what it is used for: collectives and training"),
+        "allreduce": Cell(refuse=refuse_place),
+        "ddp": Cell(
+            options=(Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),)
+        ),
     }
 
     def launch(self, job: Job) -> Outcome:
         """Run on the team that torchrun started, else on MPI's, which also tells gloo the address."""
         if "TORCHELASTIC_RUN_ID" not in os.environ:
-            return super().launch(job)
+            outcome = super().launch(job)
+            if "torch" in sys.modules:
+                # Else the job was refused, and it is not worth loading.
+                from . import team
+
+                team.leave()
+            return outcome
         from . import team
 
         try:
-            return job.run(team.Elastic())
+            outcome = job.run(team.Elastic())
+            team.leave()
+            return outcome
         except BaseException:
             # torchrun ends the other ranks when one has failed.
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)
-
-    def refuse(self, job: Job, size: int) -> None:
-        if job.kernel != "allreduce":
-            return
-        collective = job.problem.collective
-        if collective == "reduce_scatter":
-            raise Refusal("--collective", "gloo has no reduce_scatter", "use allreduce, or --runtime mpi1")
-        if collective == "alltoall" and job.problem.place == "in":
-            raise Refusal("--place", "gloo has no alltoall in place", "use --place out, or --runtime mpi1")
 
     def describe(self) -> dict[str, Any]:
         import torch

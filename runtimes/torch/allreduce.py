@@ -7,6 +7,9 @@ from prk.allreduce import serial
 
 from . import team
 
+# Its name before PyTorch 2.13.
+REDUCE_SCATTER = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
+
 
 class Kernel(serial.Kernel):
     """This rank's buffers as tensors, and the call that fills the output."""
@@ -19,6 +22,7 @@ class Kernel(serial.Kernel):
         self.parts = list(self.made.unbind())
         self.collective = {  # type: ignore[method-assign]
             "allreduce": self.allreduce,
+            "reduce_scatter": lambda: REDUCE_SCATTER(self.made[0], self.given.view(-1)),
             "allgather": lambda: dist.all_gather(self.parts, self.given[0]),
             "broadcast": lambda: dist.broadcast(self.made, 0),
             "alltoall": lambda: dist.all_to_all_single(self.made, self.given),

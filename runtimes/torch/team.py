@@ -1,5 +1,6 @@
 """The process group of gloo: from a team that already talks, or from torchrun's variables."""
 
+import gc
 import socket
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,16 @@ def join(comm: Any) -> None:
     dist.init_process_group("gloo", store=store, rank=comm.rank, world_size=comm.size, timeout=PATIENCE)
 
 
+def leave() -> None:
+    """Take the process group down, all ranks together: one whose threads outlive it aborts at its end."""
+    if not dist.is_initialized():
+        return
+    # Wrapped models are part of cycles, and hold the group.
+    gc.collect()
+    dist.barrier()
+    dist.destroy_process_group()
+
+
 class Elastic:
     """The team that torchrun started, with the names of an mpi4py communicator."""
 
@@ -32,12 +43,12 @@ class Elastic:
     def barrier(self) -> None:
         dist.barrier()
 
-    def gather(self, value: Any) -> list[Any] | None:
+    def gather(self, sendobj: Any) -> list[Any] | None:
         found = [None] * self.size if self.rank == 0 else None
-        dist.gather_object(value, found)
+        dist.gather_object(sendobj, found)
         return found
 
-    def bcast(self, value: Any) -> Any:
-        values = [value]
+    def bcast(self, obj: Any) -> Any:
+        values = [obj]
         dist.broadcast_object_list(values)
         return values[0]

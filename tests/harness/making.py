@@ -5,9 +5,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from prk import record
-from prk.harness import plan, sweep, verdict
+from prk.harness.execute import verdict
+from prk.harness.plan import expand, sweep
 from prk.harness.store import Store
+from prk.records import identity
+from prk.run import registry
 
 STAND_IN = f"{sys.executable} -S {Path(__file__).with_name('stand_in.py')}"
 
@@ -15,17 +17,15 @@ STAND_IN = f"{sys.executable} -S {Path(__file__).with_name('stand_in.py')}"
 def planned(*points, **top):
     """Return the plan of a sweep given as its file's table."""
     table = {"name": "test", "title": "A test", "seed": 7, "points": list(points), **top}
-    return plan.make(sweep.parse(table, "test.toml", "test"))
+    return expand.make(sweep.parse(table, "test.toml", "test"))
 
 
 def renamed(point, runtime, **changes):
     """Return the point as one of another runtime."""
     changed = replace(point, runtime=runtime, **changes)
-    return replace(changed, id=record.point_id(vars_of(changed)))
-
-
-def vars_of(point):
-    return {k: getattr(point, k) for k in ("kernel", "runtime", "parameters", "options", "layout")}
+    problem = registry.problem_class(point.kernel)(**changed.parameters)
+    made = identity.point_id(point.kernel, problem, runtime, None, changed.options, changed.layout)
+    return replace(changed, id=made)
 
 
 def about(repeat=0):
@@ -52,5 +52,5 @@ def stored(folder, made, times=None):
                 if isinstance(given, tuple)
                 else a_record(point, given, repeat)
             )
-            kept.path(f"{point.id}-{repeat:03d}").write_text(json.dumps(found))
+            kept.path(identity.launch_name(point.id, repeat)).write_text(json.dumps(found))
     return kept

@@ -7,18 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jsonschema
 import pytest
 
-from prk import record
-from prk.harness import store
+import prk
+from prk.harness.analyse import results
 from prk.harness.store import Store
 from tests.harness.making import STAND_IN
 from tests.launch import ENVIRONMENT, ROOT, run
 
 BENCH = [sys.executable, str(ROOT / "bench.py")]
-SCHEMA = json.loads(record.SCHEMA.read_text())
+SCHEMA = json.loads(Path(prk.__file__).with_name("records").joinpath("schema-2.json").read_text())
 
 CYCLE = f"""
 title = "One that fails, one that hangs, two that are well"
@@ -64,7 +65,7 @@ def bench(*words, seconds=120, **more):
 
 def loaded(folder):
     kept = Store(folder)
-    found = store.load(kept, kept.plan())
+    found = results.load(kept, kept.plan())
     assert not found.problems
     for name in kept.names():
         jsonschema.validate(json.loads(kept.path(name).read_text()), SCHEMA)
@@ -182,7 +183,8 @@ def test_a_killed_harness_loses_no_finished_record(tmp_path):
         '[[points]]\nkernel = "stencil"\nruntime = "good"\nn = [100, 101]\n'
     )
     chance = random.Random(11)
-    words, seen = ["run", str(sweep), "--out", str(folder)], set()
+    words = ["run", str(sweep), "--out", str(folder)]
+    seen: set[str] = set()
     for _ in range(5):
         harness = subprocess.Popen(
             [*BENCH, *words], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from prk.harness import command, launch
-from prk.harness.command import MARK
+from prk.harness.execute import command, launch
+from prk.harness.execute.command import MARK
 from tests.harness.making import planned
 from tests.launch import ENVIRONMENT
 
@@ -81,7 +81,7 @@ def test_an_exception_in_the_harness_ends_the_launch(tmp_path):
 def test_a_killed_harness_takes_its_launch_along(tmp_path):
     own = mark()
     code = (
-        "import os, sys; from pathlib import Path; from prk.harness import launch\n"
+        "import os, sys; from pathlib import Path; from prk.harness.execute import launch\n"
         f"launch.run(['mpirun', '-n', '2', *{SLEEP!r}], os.environ, 300, Path({str(tmp_path / 'log')!r}))"
     )
     harness = subprocess.Popen([sys.executable, "-c", code], env={**ENVIRONMENT, MARK: own})

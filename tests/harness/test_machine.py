@@ -5,9 +5,15 @@ import sys
 
 import pytest
 
-from prk.harness import bounds, compare
+from prk.harness import cli
+from prk.harness.analyse import compare
+from prk.harness.execute import campaign
+from prk.harness.slurm import journal
+from prk.harness.slurm.site import Site
+from prk.machine import bounds, measure
 from prk.problem import Refusal
 from tests.harness.making import planned, renamed, stored
+from tests.harness.test_bounds import MACHINE
 from tests.harness.test_campaign import bench
 from tests.launch import mpirun, run
 
@@ -24,6 +30,7 @@ def test_this_machine(tmp_path):
     assert 5e8 < found.core_flops < 1e12
     assert 2e-8 < found.latency < 1e-2
     assert 1e7 < found.message_bandwidth < 1e12
+    assert 1e-9 < found.message_stream < 1e-2
     assert "GFlop/s" in done.stdout
     assert json.loads(path.read_text())["environment"]["cpu"]
     again = bench("machine", "--out", path)
@@ -32,7 +39,7 @@ def test_this_machine(tmp_path):
 
 
 def test_ping_pong_wants_two_ranks():
-    done = mpirun(1, "-m", "prk.runtimes.pingpong")
+    done = mpirun(1, "-m", "prk.runtimes._mpi.pingpong")
     assert done.returncode == 2
     assert "start it as mpirun -n 2" in done.stderr
 
@@ -51,7 +58,7 @@ def test_bad_machine_records_are_refused(tmp_path):
 
 
 def test_flop_peak_prints_one_number():
-    done = run(sys.executable, "-m", "prk.harness.flops", 1)
+    done = run(sys.executable, "-m", "prk.machine.flops", 1)
     assert float(done.stdout) > 1e8
 
 
@@ -97,3 +104,41 @@ def test_a_point_that_failed_is_unknown_not_absent(tmp_path):
     stored(tmp_path / "b", made, lambda p, r: ("failed", "no") if p.cores == 2 else 0.01)
     text = compare.text(f"{tmp_path}/a", f"{tmp_path}/b")
     assert "unknown: A ok, B 6 failed" in text
+
+
+@pytest.mark.parametrize("command", [["machine"], ["run", "--kernel=nstream", "--runtime=mpi1", "--n=999"]])
+def test_bounds_are_measured_by_the_launcher_that_is_named(tmp_path, monkeypatch, command):
+    monkeypatch.setattr(measure, "_bandwidth", lambda *_: 1e9)
+    said = []
+
+    def output(words, folder, oversubscribed=False):
+        said.append(list(words))
+        return '{"latency": 1e-6, "bandwidth": 1e9, "stream": 1e-7}' if "flops" not in words[-2] else "1e9"
+
+    monkeypatch.setattr(measure, "_output", output)
+    monkeypatch.setattr(campaign, "run", lambda *_: None)
+    out = tmp_path / ("s" if command[0] == "run" else "machine.json")
+    more = ["--machine"] if command[0] == "run" else []
+    assert cli.main([*command, *more, "--out", str(out), "--launcher", "srun -n {ranks} -N {nodes}"]) == 0
+    assert said[0][:5] == ["srun", "-n", "2", "-N", "1"]
+    assert said[0][-1] == "prk.runtimes._mpi.pingpong"
+    found = bounds.read(out / "machine.json" if command[0] == "run" else out)
+    assert (found.latency, found.message_stream) == (1e-6, 1e-7)
+
+
+def test_within_a_job_the_bounds_are_measured_as_its_site_wants(tmp_path, monkeypatch):
+    kept = stored(tmp_path / "s", planned(POINT))
+    journal.path(kept).parent.mkdir()
+    journal.Journal(Site(launcher="srun", mpi="pmi2")).write(kept)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    used = []
+
+    def measured(path, start):
+        used.append(start)
+        return MACHINE
+
+    monkeypatch.setattr(measure, "measure", measured)
+    assert cli.main(["machine", str(kept.folder)]) == 0
+    words = used[0]({"ranks": 2, "nodes": 1, "ranks_per_node": 2, "threads": 1})
+    assert words[:3] == ["srun", "--nodes=1", "--ntasks=2"]
+    assert "--mpi=pmi2" in words

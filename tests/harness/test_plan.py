@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prk import runtime
-from prk.harness import adhoc, plan, sweep
+from prk.harness.plan import adhoc, expand, points, sweep
+from prk.harness.show import style
 from prk.problem import Refusal
+from prk.run import registry
 from tests.harness.making import planned
 from tests.launch import ROOT
 
@@ -32,7 +33,7 @@ def test_golden_plan():
         repeat=2, timeout=5, runtimes=FOREIGN,
     )  # fmt: skip
     assert json.loads(json.dumps(made.table())) == json.loads(GOLDEN.read_text())
-    assert plan.Plan.of(json.loads(GOLDEN.read_text())) == made
+    assert points.Plan.of(json.loads(GOLDEN.read_text())) == made
 
 
 @given(
@@ -40,12 +41,12 @@ def test_golden_plan():
     st.data(),
 )
 def test_combinations_are_the_product_with_zips_in_step(axes, data):
-    sizes = {}
+    sizes: dict[int, list[str]] = {}
     for name, values in axes.items():
         sizes.setdefault(len(values), []).append(name)
     together = data.draw(st.sampled_from([v for v in sizes.values() if len(v) > 1] or [[]]))
     zips = [together] if together else []
-    found = list(plan.combinations(axes, zips))
+    found = list(expand.combinations(axes, zips))
     alone = [len(v) for k, v in axes.items() if k not in together]
     assert len(found) == math.prod(alone) * (len(axes[together[0]]) if together else 1)
     for row in found:
@@ -148,7 +149,7 @@ def test_presets_replace_axes():
     }
     found = sweep.parse(table, "test.toml", "test", "quick")
     assert found.repeat == 1
-    assert [p.parameters["n"] for p in plan.make(found).points] == [100, 100]
+    assert [p.parameters["n"] for p in expand.make(found).points] == [100, 100]
     with pytest.raises(Refusal, match="there is no 'fast'; use one of quick, odd"):
         sweep.parse(table, "test.toml", "test", "fast")
     with pytest.raises(Refusal, match=r"presets\.odd\.order: no points have this key"):
@@ -158,26 +159,26 @@ def test_presets_replace_axes():
 def test_command_line_states_a_sweep():
     words = ["--kernel=stencil", "--runtime=mpi1,numba", "--ranks=1,2", "--n=400", "--repeat", "2"]
     found = adhoc.sweep_of(words[:-2])
-    made = plan.make(adhoc.changed(found, 2, None, 3))
+    made = expand.make(adhoc.changed(found, 2, None, 3))
     assert len(made.points) == 4
     assert (made.repeat, made.seed) == (2, 3)
     with pytest.raises(Refusal, match="exchang: there is no such key"):
         adhoc.sweep_of(["--kernel=stencil", "--exchang=x"])
     chosen = adhoc.sweep_of(["--kernel=transpose", "--runtime=mpi1", "--exchange=alltoall,pairwise"])
-    assert len(plan.make(chosen).points) == 2
+    assert len(expand.make(chosen).points) == 2
 
 
 @pytest.mark.parametrize("path", sorted(sweep.SHIPPED.glob("*.toml")), ids=lambda p: p.stem)
 def test_shipped_sweeps_can_be_planned(path):
     found = sweep.read(path)
-    assert plan.make(found).points
+    assert expand.make(found).points
     for name in sweep.tomllib.loads(path.read_text()).get("presets", {}):
-        assert plan.make(sweep.read(path, name)).points
+        assert expand.make(sweep.read(path, name)).points
 
 
 def test_study_goes_to_512_nodes_of_24_cores():
     for kernel in ("stencil", "synch-p2p", "transpose"):
-        made = plan.make(sweep.read(sweep.find(f"study-{kernel}")))
+        made = expand.make(sweep.read(sweep.find(f"study-{kernel}")))
         mpi1 = [p for p in made.points if p.runtime == "mpi1" and not p.variant]
         assert [p.layout["nodes"] for p in mpi1] == [2**k for k in range(10)]
         assert mpi1[-1].layout["ranks"] == 12288
@@ -193,15 +194,15 @@ def test_study_goes_to_512_nodes_of_24_cores():
 
 @pytest.mark.parametrize("name", ["laptop", "two-cores"])
 def test_sweeps_for_one_machine_cover_every_runtime(name):
-    made = plan.make(sweep.read(sweep.find(name)))
+    made = expand.make(sweep.read(sweep.find(name)))
     kernels = {p.kernel for p in made.points}
-    here = [n for n in runtime.runtimes() if not runtime.runtime(n).missing()]
-    assert {p.runtime for p in made.points} == {n for n in here if any(runtime.has(n, k) for k in kernels)}
+    here = [how.name for how in registry.usable() if not how.missing()]
+    assert {p.runtime for p in made.points} == {n for n in here if any(registry.has(n, k) for k in kernels)}
 
 
 def test_kernel_that_cannot_run_here_is_left_out_with_what_would_install_it(monkeypatch):
-    monkeypatch.setattr(runtime.problem_class("ddp"), "requires", ("a_package_that_is_absent",))
-    made = plan.make(sweep.read(sweep.find("laptop")))
+    monkeypatch.setattr(registry.problem_class("ddp"), "requires", ("a_package_that_is_absent",))
+    made = expand.make(sweep.read(sweep.find("laptop")))
     assert {p.kernel for p in made.points} == {"stencil", "synch_p2p", "transpose", "allreduce"}
     (line,) = (e for e in made.excluded if e["kernel"] == "ddp")
     assert line["runtime"] == "*"
@@ -210,10 +211,10 @@ def test_kernel_that_cannot_run_here_is_left_out_with_what_would_install_it(monk
 
 def test_ten_thousand_points_are_planned_in_two_seconds():
     code = (
-        "from prk.harness import adhoc, plan\n"
+        "from prk.harness.plan import adhoc, expand\n"
         "n = ','.join(str(1000 + i) for i in range(2500))\n"
         "found = adhoc.sweep_of(['--kernel=stencil', '--runtime=mpi1', '--ranks=1,2,4,8', '--n=' + n])\n"
-        "assert len(plan.make(adhoc.changed(found, 10, None, 1)).points) == 10_000"
+        "assert len(expand.make(adhoc.changed(found, 10, None, 1)).points) == 10_000"
     )
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
@@ -226,3 +227,43 @@ def test_planning_imports_nothing_heavy():
     code = f"import sys, prk.harness.cli; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Another package's runtime that cannot be imported."""
+    offered = {"bad": "a_package_that_is_broken"}
+    caches = (registry.runtimes, registry.broken, registry.runtime, style.of)
+    monkeypatch.setattr(registry, "_offered", lambda group: offered if group == "prk.runtimes" else {})
+    for one in caches:
+        one.cache_clear()
+    yield "bad"
+    monkeypatch.undo()
+    for one in caches:
+        one.cache_clear()
+
+
+def test_a_broken_plug_in_is_left_out_and_hurts_nobody(broken):
+    made = planned({"kernel": "stencil", "runtime": "*", "n": 64})
+    assert "mpi1" in {p.runtime for p in made.points}
+    (line,) = (e for e in made.excluded if e["runtime"] == broken)
+    assert "a_package_that_is_broken" in line["reason"]
+    assert style.of(broken) in style.OTHERS
+    with pytest.raises(Refusal, match="a_package_that_is_broken"):
+        planned({"kernel": "stencil", "runtime": broken, "n": 64})
+    assert adhoc.sweep_of(["--kernel=transpose", "--exchange=alltoall"]).blocks[0].options
+
+
+def test_what_a_model_cannot_express_is_left_out_with_the_reason():
+    made = planned({"kernel": "allreduce", "runtime": "*"})
+    why = registry.runtime("mpirma").cell("allreduce").absent
+    assert why
+    assert {"runtime": "mpirma", "kernel": "allreduce", "what": "", "reason": why} in made.excluded
+    with pytest.raises(Refusal, match="mpirma has no allreduce"):
+        planned({"kernel": "allreduce", "runtime": "mpirma"})
+
+
+def test_refusals_of_a_runtime_are_known_before_anything_is_launched():
+    ring = {"kernel": "allreduce", "runtime": "mpi1", "ranks": 2, "collective": "broadcast"}
+    with pytest.raises(Refusal, match="allreduce on mpi1"):
+        planned({**ring, "options": {"mpi1": {"algorithm": "ring"}}})

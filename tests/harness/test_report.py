@@ -7,7 +7,9 @@ from dataclasses import asdict
 
 import pytest
 
-from prk.harness import report, store
+from prk.harness import store
+from prk.harness.analyse import rows
+from prk.harness.show import report
 from tests.harness.making import planned, renamed, stored
 from tests.harness.test_figures import MACHINE, losing, scaling
 from tests.launch import run
@@ -34,7 +36,7 @@ def page_file(tmp_path_factory):
     kept = stored(tmp_path_factory.mktemp("page") / "s", made, times)
     kept.machine.write_text(json.dumps({"schema": 1, "bounds": asdict(MACHINE)}))
     (kept.records / "notes.json").write_text("{")
-    return report.write(kept)
+    return report.write_all(rows.opened(kept))[-1]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_identifiers_are_unique(browser, page_file):
 
 def test_a_page_of_a_sweep_that_has_not_run(tmp_path):
     made = planned({"kernel": "stencil", "runtime": "mpi1", "ranks": [1, 2]})
-    text = report.render(store.Store.make(tmp_path / "s", made))
+    text = report.render(rows.opened(store.Store.make(tmp_path / "s", made)))
     assert "2 missing" in text
     assert "no valid run of mpi1 to relate the others to" in text
 

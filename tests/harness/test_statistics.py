@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from prk.harness import statistics
+from prk.harness.analyse import statistics
+from prk.metric import Metric
 
 rates = st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=40)
 distinct = st.lists(st.integers(1, 10**6), min_size=12, max_size=24, unique=True)
@@ -53,9 +54,9 @@ def test_summary_orders_its_numbers(values):
     s = statistics.summarise(values)
     slack = 1 + 1e-12
     assert s.minimum <= s.median <= s.maximum
-    assert s.minimum <= s.harmonic * slack
-    assert s.harmonic <= s.maximum * slack
-    assert s.harmonic == pytest.approx(stats.hmean(values))
+    assert s.minimum <= s.mean * slack
+    assert s.mean <= s.maximum * slack
+    assert s.mean == pytest.approx(stats.hmean(values))
     assert s.interval is None or s.interval.low <= s.median <= s.interval.high
 
 
@@ -117,12 +118,27 @@ def test_interval_of_the_ratio_inverts_the_test(values, cut, factor):
         assert found.p >= 0.05 or found.interval.low <= 1 <= found.interval.high
     else:
         assert found.p < 0.05
-        assert (found.ratio > 1) == (found.verdict == "faster")
+        assert (found.ratio > 1) == (found.verdict == "better")
 
 
 def test_verdicts():
     slow, fast = [100, 101, 102, 103, 104], [110, 111, 112, 113, 114]
-    assert statistics.compare(slow, fast).verdict == "faster"
-    assert statistics.compare(fast, slow).verdict == "slower"
+    assert statistics.compare(slow, fast).verdict == "better"
+    assert statistics.compare(fast, slow).verdict == "worse"
     assert statistics.compare(slow, [100.5, 101.5, 102.5, 103.5, 99]).verdict == "not distinguishable"
     assert statistics.compare(slow, fast).ratio == pytest.approx(1.098, abs=1e-3)
+
+
+def test_where_smaller_is_better_the_smaller_side_is_the_better_one():
+    latency = Metric("latency", "us", 1e-6, larger_is_better=False, kind="latency")
+    slow, fast = [100.0, 101.0, 102.0, 103.0, 104.0], [110.0, 111.0, 112.0, 113.0, 114.0]
+    found = statistics.compare(slow, fast, latency)
+    assert found.verdict == "worse"
+    assert found.interval.low <= found.ratio <= found.interval.high < 1
+    assert found.ratio == pytest.approx(1 / statistics.compare(slow, fast).ratio)
+    assert statistics.compare(fast, slow, latency).verdict == "better"
+
+
+def test_only_rates_have_a_harmonic_mean():
+    assert statistics.summarise([1.0, 3.0], rates=False).mean == 2.0
+    assert statistics.summarise([1.0, 3.0]).mean == pytest.approx(1.5)

@@ -9,14 +9,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from prk import record
-from prk.harness import campaign, command, store
+from prk.harness import store
+from prk.harness.analyse import results
+from prk.harness.execute import campaign, command
 from prk.harness.store import Store
 from prk.problem import Refusal
+from prk.records import identity, migrate, write
 from tests.harness.making import STAND_IN, a_record, planned, stored
+from tests.harness.test_campaign import SCHEMA
 
 POINTS = {"kernel": "stencil", "runtime": "mpi1", "ranks": [1, 2], "n": 64}
-SCHEMA = json.loads(record.SCHEMA.read_text())
 
 
 def test_harness_records_follow_the_schema():
@@ -35,11 +37,12 @@ def test_load_gives_back_what_was_stored(tmp_path):
     kept = stored(
         tmp_path / "s", made, lambda p, r: ("timeout", "slow") if (p.cores, r) == (2, 1) else 0.1 + r
     )
-    loaded = store.load(kept, made)
+    loaded = results.load(kept, made)
     assert not loaded.problems
     assert loaded.counts() == {"ok": 5, "timeout": 1}
     first, second = (loaded.results[p.id] for p in made.points)
-    assert [r.seconds for r in first] == [(0.1,), (1.1,), (2.1,)]
+    rates = [made.points[0].value(seconds) for seconds in (0.1, 1.1, 2.1)]
+    assert [r.values["rate"] for r in first] == [(rate,) for rate in rates]
     assert [r.reason for r in second] == [None, "slow", None]
     assert kept.plan() == made
 
@@ -52,7 +55,7 @@ def damage(text, how):
         case "empty":
             return ""
         case "newer":
-            return json.dumps({**found, "schema": record.VERSION + 1})
+            return json.dumps({**found, "schema": migrate.VERSION + 1})
         case "other point":
             return json.dumps({**found, "parameters": {**found["parameters"], "n": 65}})
         case "other repeat":
@@ -61,6 +64,10 @@ def damage(text, how):
             return "[1, 2]"
         case "no samples":
             return json.dumps({**found, "samples": []})
+        case "no value":
+            return json.dumps({**found, "metrics": {"rate": {**found["metrics"]["rate"], "values": []}}})
+        case "other version":
+            return json.dumps({**found, "version": 9})
         case "no status":
             return json.dumps({k: v for k, v in found.items() if k != "status"})
         case "odd status":
@@ -80,6 +87,8 @@ def damage(text, how):
         ("other repeat", "contradicts its name"),
         ("no record", "is no record"),
         ("no samples", "no samples"),
+        ("no value", "is ok but states no rate"),
+        ("other version", "contradicts its name: its version is 9"),
         ("no status", "lacks what a record has"),
         ("odd status", "unknown status"),
         ("odd samples", "fast"),
@@ -88,10 +97,10 @@ def damage(text, how):
 def test_a_bad_record_is_named_and_the_others_are_kept(tmp_path, how, said):
     made = planned(POINTS, repeat=2)
     kept = stored(tmp_path / "s", made)
-    victim = kept.path(f"{made.points[0].id}-001")
+    victim = kept.path(identity.launch_name(made.points[0].id, 1))
     victim.write_text(damage(victim.read_text(), how))
     (kept.records / "notes.json").write_text("{}")
-    loaded = store.load(kept, made)
+    loaded = results.load(kept, made)
     problems = dict(loaded.problems)
     assert problems.keys() == {victim.name, "notes.json"}
     assert said in problems[victim.name]
@@ -116,7 +125,7 @@ def test_a_sweep_is_never_laid_over_another(tmp_path):
 def test_superseded_records_are_kept(tmp_path):
     made = planned(POINTS)
     kept = stored(tmp_path / "s", made)
-    name = f"{made.points[0].id}-000"
+    name = identity.launch_name(made.points[0].id, 0)
     kept.set_aside(name)
     kept.path(name).write_text("{}")
     kept.set_aside(name)
@@ -168,7 +177,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, small_disk, monkeypat
     todo = campaign.launches(made, kept, campaign.pending(made, set()))
     with pytest.raises(Refusal, match="No space left on device"):
         campaign.run(kept, todo, Quiet())
-    loaded = store.load(kept, made)
+    loaded = results.load(kept, made)
     assert not loaded.problems
     assert loaded.counts().total() < 40
     assert not [p for p in kept.records.iterdir() if p.name.startswith(".")]
@@ -179,15 +188,15 @@ def test_a_folder_that_cannot_be_written_is_refused():
     with pytest.raises(Refusal, match="cannot be written"):
         Store.make("/proc/s", foreign_plan())
     with pytest.raises(Refusal, match="cannot be written"), store.refuse_unwritable(Path("/proc/x")):
-        store.replace(Path("/proc/x/page.html"), b"")
+        write.replace(Path("/proc/x/page.html"), b"")
 
 
 def test_replacing_a_file_fails_whole(tmp_path, monkeypatch):
     target = tmp_path / "page.html"
-    store.replace(target, b"old")
+    write.replace(target, b"old")
     full_writes(monkeypatch)
     with pytest.raises(OSError, match="No space"):
-        store.replace(target, b"new")
+        write.replace(target, b"new")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -209,5 +218,5 @@ def test_a_record_that_contradicts_its_launch_is_moved_aside(tmp_path):
     kept.path(one.name).write_text("{")
     status, reason = campaign.run_one(kept, one)
     assert (status, reason) == ("failed", "its record is truncated, or no JSON")
-    assert store.load(kept, made).counts() == {"failed": 1}
+    assert results.load(kept, made).counts() == {"failed": 1}
     assert command.MARK in command.environment(one)

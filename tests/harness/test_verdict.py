@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prk.harness import verdict
-from prk.harness.launch import Ended
+from prk.harness.execute import verdict
+from prk.harness.execute.launch import Ended
 from tests.harness.making import planned
 
 OWN = planned({"kernel": "stencil", "runtime": "mpi1", "n": 64}).points[0]

@@ -5,7 +5,7 @@ import sys
 import pytest
 from mpi4py import MPI
 
-from prk import compile_cache
+from prk.run import compile_cache
 
 # As every run does before it imports a kernel: the ranks compile at the same time.
 compile_cache.install()

@@ -2,15 +2,15 @@
 
 import pytest
 
-from prk import runtime
+from prk.run import registry
 from tests import cells
 
 MATRIX = [
     (name, kernel)
-    for name in runtime.runtimes()
-    if "mpirun" in runtime.runtime(name).launcher
-    for kernel in runtime.kernels()
-    if runtime.has(name, kernel) and not runtime.missing(name, kernel)
+    for name in registry.runtimes()
+    if registry.runtime(name).launched
+    for kernel in registry.kernels()
+    if registry.has(name, kernel) and not registry.missing(name, kernel)
 ]
 
 

@@ -5,8 +5,9 @@ import pytest
 from mpi4py import MPI
 from numba import njit
 
-from prk import runtime
-from prk.runtimes import compiled_mpi
+from prk.run import registry
+from prk.runtimes._compiled import first_error
+from prk.runtimes._mpi import calls
 from tests import cells
 
 
@@ -16,9 +17,9 @@ def around(mpi, out, into, rank, size):
     code = 0
     for turn in range(2):
         if rank % 2 == turn:
-            code |= compiled_mpi.send(mpi, out.ctypes.data, out.size, (rank + 1) % size)
+            code = first_error(code, calls.send(mpi, out.ctypes.data, out.size, (rank + 1) % size))
         else:
-            code |= compiled_mpi.recv(mpi, into.ctypes.data, into.size, (rank - 1) % size)
+            code = first_error(code, calls.recv(mpi, into.ctypes.data, into.size, (rank - 1) % size))
     return code
 
 
@@ -30,8 +31,8 @@ def test_ring_on_a_split_communicator(comm, agree, reverse):
     wrong = []
     if part != MPI.COMM_NULL:
         into = np.zeros(3)
-        code = around(compiled_mpi.calls(part), np.full(3, part.rank, float), into, part.rank, part.size)
-        compiled_mpi.succeed(code)
+        code = around(calls.calls(part), np.full(3, part.rank, float), into, part.rank, part.size)
+        calls.succeed(code)
         if set(into) != {(part.rank - 1) % part.size}:
             wrong.append(f"rank {part.rank} received {into}")
         part.Free()
@@ -49,7 +50,7 @@ def test_kernels_run_on_a_reversed_communicator(comm, agree):
 @pytest.mark.mpi
 def test_error_of_the_library_is_raised(comm, agree):
     comm.Set_errhandler(MPI.ERRORS_RETURN)
-    code = around(compiled_mpi.calls(comm), np.zeros(1), np.zeros(1), -7, 1 << 20)
+    code = around(calls.calls(comm), np.zeros(1), np.zeros(1), -7, 1 << 20)
     with pytest.raises(MPI.Exception):
-        compiled_mpi.succeed(code)
-    assert runtime.runtime("mpi1").describe()["mpi"]
+        calls.succeed(code)
+    assert registry.runtime("mpi1").describe()["mpi"]

@@ -5,7 +5,8 @@ import pytest
 from numba import njit
 
 from prk.problem import Refusal
-from prk.runtimes import compiled_mpi, group, onesided
+from prk.runtimes._compiled import first_error
+from prk.runtimes._mpi import calls, group, onesided
 from tests import cells
 
 
@@ -24,9 +25,10 @@ def around(window, out, landing, flag, rank, size, rounds):
     for k in range(1, rounds + 1):
         out[0] = 1000.0 * k + rank
         flag[0] = k
-        code = compiled_mpi.put(window, out.ctypes.data, 1, to, k) | compiled_mpi.flush(window, to)
-        code |= compiled_mpi.put_flag(window, flag.ctypes.data, to, 0) | compiled_mpi.flush(window, to)
-        code |= compiled_mpi.await_flag(window, landing.ctypes.data, k)
+        code = first_error(calls.put(window, out.ctypes.data, 1, to, k), calls.flush(window, to))
+        code = first_error(code, calls.put_flag(window, flag.ctypes.data, to, 0))
+        code = first_error(code, calls.flush(window, to))
+        code = first_error(code, calls.await_flag(window, landing.ctypes.data, k))
         if code or landing[k] != 1000.0 * k + (rank - 1) % size:
             return 1
     return 0
@@ -41,9 +43,9 @@ def test_a_flag_tells_that_the_value_is_there(reversed_, agree, flavour):
     window.Lock_all()
     window.Sync()
     reversed_.Barrier()
-    calls = compiled_mpi.window(window, reversed_)
+    about = calls.window(window, reversed_)
     out, flag = np.zeros(1), np.zeros(1, np.int64)
-    wrong = around(calls, out, landing, flag, reversed_.rank, reversed_.size, rounds)
+    wrong = around(about, out, landing, flag, reversed_.rank, reversed_.size, rounds)
     window.Unlock_all()
     window.Free()
     agree([f"{flavour} on {reversed_.rank}"] * wrong)
@@ -106,11 +108,11 @@ def test_the_window_flavours_work_here(comm):
 @pytest.mark.parametrize("way", ["messages", "flags", "barrier"])
 def test_a_meeting_synchronises_memory_before_and_after(comm, agree, monkeypatch, way):
     """Counted, because processors that keep the order of stores hide a missing one from any run."""
-    team, calls = group.Group(comm, None), []
+    team, synced = group.Group(comm, None), []
     meet = group.Meeting(team, [r for r in range(team.size) if r != team.rank], way)
-    monkeypatch.setattr(team, "sync", lambda: calls.append(1))
+    monkeypatch.setattr(team, "sync", lambda: synced.append(1))
     meet()
     monkeypatch.undo()
     meet.close()
     team.close()
-    agree([f"{way}: {len(calls)} of 2"] if len(calls) != 2 else [])
+    agree([f"{way}: {len(synced)} of 2"] if len(synced) != 2 else [])

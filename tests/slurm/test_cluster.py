@@ -11,16 +11,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from prk import record, runtime
-from prk.harness import curves, store, table
+from prk.harness.analyse import curves, results, rows
 from prk.harness.slurm import journal
 from prk.harness.store import Store
+from prk.records import placement
+from prk.run import registry
 from tests.harness.making import STAND_IN
+from tests.harness.test_campaign import SCHEMA
 from tests.launch import ROOT, run
 
 CLUSTER = Path(__file__).with_name("cluster")
 MPICH = ROOT / ".venv-mpich" / "bin" / "python"
-SCHEMA = json.loads(record.SCHEMA.read_text())
 
 # The sweeps besides README's. Programs of others stand for what goes wrong, without spending anybody's time.
 HANGING = '[runtimes.hanging]\ncommand = "srun --nodes={nodes} --ntasks={ranks} sleep 500"\n'
@@ -98,7 +99,7 @@ def slurm():
             return run(*words, seconds=seconds, **own, **more)
 
         # Nodes of one host name: OpenSHMEM's library then takes the ranks of all for ranks of one.
-        on_it.apart = "no namespaces" not in done.stderr
+        setattr(on_it, "apart", "no namespaces" not in done.stderr)  # noqa: B010
         yield on_it
     finally:
         run(CLUSTER, "down", seconds=100, **own)
@@ -175,7 +176,7 @@ def records(folder):
         jsonschema.validate(one, SCHEMA)
         found[one["runtime"], one["layout"]["nodes"]] = one
     kept = Store(folder)
-    assert not store.load(kept, kept.plan()).problems
+    assert not results.load(kept, kept.plan()).problems
     return found
 
 
@@ -184,7 +185,7 @@ def scaling(folder):
     assert (folder / "figures" / "stencil-0-scaling.png").stat().st_size > 1000
     kept = Store(folder)
     plan = kept.plan()
-    return curves.panels(table.rows(plan, store.load(kept, plan), None))[0]
+    return curves.panels(rows.rows(plan, results.load(kept, plan), None))[0]
 
 
 def test_lost_node_is_read_back(slurm, submitted):
@@ -237,7 +238,7 @@ def test_time_limit_of_a_job(slurm, submitted):
 def test_readme_runs_every_runtime_as_written(slurm, submitted):
     folder, _, said = submitted
     assert len(readme_commands()) == 5
-    here = {n for n in runtime.runtimes() if runtime.has(n, "stencil") and not runtime.missing(n, "stencil")}
+    here = {n for n in registry.offering("stencil") if not registry.missing(n, "stencil")}
     several = here - {"serial", "numba"}
     count = len(here - {"serial"}) + len(several)
     assert f"2 jobs, {count} launches" in said["plan"].stdout, said["plan"].stderr
@@ -254,7 +255,7 @@ def test_readme_runs_every_runtime_as_written(slurm, submitted):
     found = records(sweep)
     assert set(found) == {(n, 1) for n in here - {"serial"}} | {(n, 2) for n in several}
     for (name, nodes), one in found.items():
-        ranks = one["placement"]
+        ranks = placement.members(one["placement"])
         allocation = one["launch"]["allocation"]
         hosts = [r["host"] for r in ranks]
         assert allocation["job"] == numbers[f"nodes-{nodes}"]
@@ -292,7 +293,7 @@ def test_other_runtimes_and_what_fails(slurm, submitted):
     }
     assert found["mpithreads", 2]["layout"]["threads"] == 2
     assert "ValueError: 42" in found["failing", 1]["reason"]
-    assert len({r["host"] for r in found["torch", 2]["placement"]}) == 2
+    assert len(placement.hosts(found["torch", 2]["placement"])) == 2
 
 
 def test_one_allocation_under_srun_with_a_launch_over_its_limit(slurm, submitted):
@@ -313,7 +314,7 @@ def test_one_allocation_under_srun_with_a_launch_over_its_limit(slurm, submitted
     assert "MPICH" in found["mpi1", 2]["communication"]["mpi"]
     for nodes in (1, 2):
         one = found["mpi1", nodes]
-        assert len({r["host"] for r in one["placement"]}) == nodes
+        assert len(placement.hosts(one["placement"])) == nodes
         assert one["launch"]["command"].startswith(f"srun --nodes={nodes} --ntasks={2 * nodes} ")
         assert len(one["launch"]["allocation"]["nodes"]) == 2
     assert " --cpus-per-task=2 " in found["mpithreads", 2]["launch"]["command"]

@@ -1,24 +1,26 @@
 """What is submitted, without a cluster: scripts and steps as they should be, and bad input."""
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prk import runtime
-from prk.harness import campaign, plan, store, sweep, verdict
-from prk.harness.launch import Ended
+from prk.harness import store
+from prk.harness.analyse import results
+from prk.harness.execute import campaign, verdict
+from prk.harness.execute.launch import Ended
+from prk.harness.plan import expand, sweep
 from prk.harness.slurm import inside, jobs, journal, queue, site, step, submission
 from prk.harness.slurm.site import Site
 from prk.problem import Refusal
+from prk.records import identity
+from prk.run import registry
 from tests.harness.making import a_record, planned
 from tests.launch import BIN, ROOT, run
 
@@ -95,7 +97,7 @@ def test_scripts_are_good_shell(path):
 @pytest.mark.parametrize("kernel", ["stencil", "synch-p2p", "transpose"])
 @pytest.mark.parametrize("name", SITES)
 def test_study_of_512_nodes_is_written_without_a_cluster(tmp_path, kernel, name):
-    made = plan.make(sweep.read(sweep.find(f"study-{kernel}")))
+    made = expand.make(sweep.read(sweep.find(f"study-{kernel}")))
     kept = written(tmp_path / "s", made, SITES[name])
     scripts = sorted((kept.folder / "slurm").glob("*.sbatch"))
     assert {p.stem for p in scripts} == {"collect", *(f"nodes-{2**k}" for k in range(10))}
@@ -117,7 +119,7 @@ def test_study_of_512_nodes_is_written_without_a_cluster(tmp_path, kernel, name)
 
 def test_every_launch_is_in_one_job_in_the_shuffled_order():
     made = planned(*POINTS, **TOP)
-    order = [f"{made.points[p].id}-{r:03d}" for p, r in made.order]
+    order = list(made.launches())
     todo = campaign.pending(made, set())
     for together in (False, True):
         found = jobs.jobs(made, todo, 0, together)
@@ -135,18 +137,17 @@ def test_every_launch_is_in_one_job_in_the_shuffled_order():
 
 
 def assert_can_run(point):
-    problem = runtime.problem_class(point.kernel)(**point.parameters)
-    job = SimpleNamespace(kernel=point.kernel, runtime=point.runtime, problem=problem, options=point.options)
-    size = point.layout["ranks"] * point.options.get("overdecomposition", 1)
+    problem = registry.problem_class(point.kernel)(**point.parameters)
+    how = registry.runtime(point.runtime)
+    size = point.layout["ranks"] * how.members_a_rank(point.options)
     problem.refuse(size)
-    with contextlib.suppress(ImportError), plan.nothing_that_communicates():
-        runtime.runtime(point.runtime).refuse(job, size)
+    how.refuse(point.kernel, problem, point.options, size)
     assert problem.memory(size) < 1e8
 
 
 @pytest.mark.parametrize("kernel", ["stencil", "synch-p2p", "transpose"])
 def test_everything_in_the_study_is_prepared(kernel):
-    made = plan.make(sweep.read(sweep.find(f"study-{kernel}")))
+    made = expand.make(sweep.read(sweep.find(f"study-{kernel}")))
     ready = campaign.launches(made, store.Store("s"), campaign.pending(made, set()))
     small = jobs.preparations(ready)
     for point in small:
@@ -419,7 +420,7 @@ def test_first_job_that_slurm_refuses_is_one_line(fake):
 def test_what_ran_when_its_job_ended_is_recorded_once(tmp_path):
     made = planned({"kernel": "stencil", "runtime": "mpi1", "ranks": [1, 2], "n": 64}, repeat=2)
     kept = written(tmp_path / "s", made, Site())
-    names = [f"{p.id}-{r:03d}" for p in made.points for r in range(2)]
+    names = [identity.launch_name(p.id, r) for p in made.points for r in range(2)]
     found = journal.read(kept)
     ended = journal.Entry("nodes-1", 1, 60, tuple(names), "7", "NODE_FAIL", "NodeDown", "0:15")
     found = journal.Journal(found.site, (ended,))
@@ -428,7 +429,7 @@ def test_what_ran_when_its_job_ended_is_recorded_once(tmp_path):
     kept.log(names[1]).with_suffix(".err").touch()
     for _ in range(2):
         journal.settle(kept, made, found)
-        loaded = store.load(kept, made)
+        loaded = results.load(kept, made)
         assert not loaded.problems
         assert loaded.counts() == {"ok": 1, "failed": 1}
         assert loaded.results[made.points[0].id][1].reason == "job 7 (nodes-1) lost a node"

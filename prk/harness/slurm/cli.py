@@ -5,17 +5,19 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from prk.harness import campaign, store, table
-from prk.harness import cli as bench
-from prk.harness.plan import Plan
-from prk.harness.slurm import jobs, journal, queue, site, submission
+from prk.harness import arguments as common
+from prk.harness.analyse import results
+from prk.harness.execute import campaign
+from prk.harness.plan.points import Plan
+from prk.harness.show import table
+from prk.harness.slurm import inside, jobs, journal, queue, site, submission
 from prk.harness.slurm.site import Site
 from prk.harness.store import Store
 from prk.problem import Refusal
 
 
 def do_plan(arguments: argparse.Namespace) -> int:
-    plan = bench.planned(arguments)
+    plan = common.planned(arguments)
     chosen = _site(arguments)
     most = submission.longest(chosen, plan) if queue.answers() else chosen.longest
     print(jobs.of_plan(plan, jobs.jobs(plan, campaign.pending(plan, set()), most, arguments.one_allocation)))
@@ -74,7 +76,7 @@ def _submit(kept: Store, made: journal.Journal) -> int:
 
 def do_status(arguments: argparse.Namespace) -> int:
     kept, plan, found = _jobs(arguments)
-    print(table.of_status(kept.folder, plan, store.load(kept, plan)))
+    print(table.of_status(kept.folder, plan, results.load(kept, plan)))
     print(journal.of_status(found, kept.names()))
     return 0
 
@@ -84,11 +86,11 @@ def do_collect(arguments: argparse.Namespace) -> int:
     waiting = [j for j in journal.live(found) if not j.collects]
     if waiting:
         print(f"these jobs have not ended: {', '.join(f'{j.name} ({j.id}, {j.state})' for j in waiting)}")
-    print(table.of_status(kept.folder, plan, store.load(kept, plan)))
+    print(table.of_status(kept.folder, plan, results.load(kept, plan)))
     if any(importlib.util.find_spec(name) is None for name in ("matplotlib", "jinja2")):
         print("no figures: matplotlib or jinja2 is not installed; pip install 'prk[plot]'")
         return 0
-    bench.report_of(kept)
+    common.report_of(kept)
     return 0
 
 
@@ -103,14 +105,12 @@ def do_cancel(arguments: argparse.Namespace) -> int:
 
 
 def do_run(arguments: argparse.Namespace) -> int:
-    from prk.harness.slurm import inside
-
     return inside.run(Store(arguments.folder), arguments.job)
 
 
 def _jobs(arguments: argparse.Namespace) -> tuple[Store, Plan, journal.Journal]:
     """Return a sweep with its jobs as Slurm knows them now. Raises Refusal if it has none."""
-    kept = bench.chosen_folder(arguments.folder)
+    kept = common.chosen_folder(arguments.folder)
     kept = Store(kept.folder.resolve())
     plan, found = kept.plan(), journal.read(kept)
     if found is None:
@@ -124,9 +124,9 @@ def _sweep(arguments: argparse.Namespace) -> tuple[Plan, Path]:
     given = Path(arguments.sweep or "")
     if arguments.sweep and (given / "plan.json").exists():
         return Store(given).plan(), given
-    plan = bench.planned(arguments)
+    plan = common.planned(arguments)
     name = f"{plan.name}-{arguments.preset}" if arguments.preset else plan.name
-    return plan, Path(arguments.out or bench.RUNS / name)
+    return plan, Path(arguments.out or common.RUNS / name)
 
 
 def _site(arguments: argparse.Namespace, folder: Path | None = None) -> Site:
@@ -149,7 +149,7 @@ def add(commands: Any) -> None:
             do_submit,
         ),
     ):
-        made = bench.add_sweep(under, name, text, do)
+        made = common.add_sweep(under, name, text, do)
         made.add_argument(
             "--site", metavar="FILE", help="what the cluster wants to be told: jobs/slurm/site.toml"
         )
@@ -163,6 +163,6 @@ def add(commands: Any) -> None:
         ("collect", "record what the ended jobs left, draw the figures and the page", do_collect),
         ("cancel", "cancel the jobs that wait or run", do_cancel),
     ):
-        bench.add_folder(under, name, text, do)
-    inside = bench.add_folder(under, "run", "run a job's launches; the jobs themselves call it", do_run)
-    inside.add_argument("job", metavar="JOB")
+        common.add_folder(under, name, text, do)
+    within = common.add_folder(under, "run", "run a job's launches; the jobs themselves call it", do_run)
+    within.add_argument("job", metavar="JOB")

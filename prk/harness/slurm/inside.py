@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prk import record
-from prk.harness import campaign, command, launch, progress, store, verdict
-from prk.harness.command import Launch
-from prk.harness.plan import Plan, Point
+from prk.harness import store
+from prk.harness.execute import campaign, command, launch, progress, verdict
+from prk.harness.execute.command import Launch
+from prk.harness.plan.points import Plan, Point
 from prk.harness.slurm import jobs, journal, queue, step
 from prk.harness.slurm.journal import OUT_OF_TIME
 from prk.harness.slurm.site import Site
 from prk.harness.store import Store
 from prk.problem import Refusal
+from prk.records import identity, write
 
 # Seconds in which the signal of a job that ends follows the end of its steps.
 END_FOLLOWS = 1.0
@@ -73,7 +74,7 @@ def run(kept: Store, name: str) -> int:
         raise Refusal(name, f"it is job {job.id}, and this is {number}", "leave its launches to that one")
     nodes = queue.hosts(os.environ["SLURM_JOB_NODELIST"])
     own = set(job.launches)
-    todo = [t for t in campaign.pending(plan, kept.names()) if f"{t[1].id}-{t[2]:03d}" in own]
+    todo = [t for t in campaign.pending(plan, kept.names()) if identity.launch_name(t[1].id, t[2]) in own]
     ready = launches(plan, kept, found.site, name, todo, {"allocation": {"job": number, "nodes": nodes}})
     print(f"job {number} ({name}) on {', '.join(nodes)}", flush=True)
     with progress.shown(ready) as watcher:
@@ -121,12 +122,12 @@ class _Runner:
         path = self.kept.path(one.name)
         if path.exists():
             with contextlib.suppress(ValueError):
-                if store.read(path, {one.point.id}).status not in store.FAILED:
+                if store.read(path, one.point, one.repeat).status not in store.FAILED:
                     return
             self.kept.set_aside(one.name)
         if out_of_time:
             found = verdict.Verdict("timeout", "run", f"job {self.job} ran into its time limit")
-            record.write(campaign.own_record(one, found, 0.0), path)
+            write.write(campaign.own_record(one, found, 0.0), path)
             self.watcher.end(one, found.status, found.reason)
 
     def prepare(self, ready: Sequence[Launch]) -> None:

@@ -1,22 +1,21 @@
 """From a plan to the jobs of a cluster, and their scripts. Nothing is submitted here."""
 
-import contextlib
 import math
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import prk
-from prk import runtime
-from prk.harness import table
-from prk.harness.command import Launch
-from prk.harness.plan import Plan, Point, nothing_that_communicates
+from prk.harness.execute.command import Launch
+from prk.harness.plan.points import Plan, Point
 from prk.harness.slurm.site import Site, clock
+from prk.job import Job as Run
 from prk.problem import Refusal
+from prk.records import identity
+from prk.records.text import aligned
+from prk.run import compile, registry
 
 TEMPLATES = Path(prk.__file__).with_name("jobs") / "slurm"
 # Seconds before a job's limit at which it is told; Slurm may be up to a minute early.
@@ -64,7 +63,7 @@ def jobs(
         while name in taken:
             name, number = f"{name.partition('.')[0]}.{number}", number + 1
         cores = max(p.layout["ranks_per_node"] * p.layout["threads"] for p in points)
-        found.append(Job(name, nodes, cores, limit, tuple(f"{p.id}-{r:03d}" for p, r in own)))
+        found.append(Job(name, nodes, cores, limit, tuple(identity.launch_name(p.id, r) for p, r in own)))
     return found
 
 
@@ -110,7 +109,7 @@ def of_plan(plan: Plan, found: Sequence[Job]) -> str:
     header = ("job", "nodes", "cores a node", "launches", "time limit")
     lines = [(j.name, str(j.nodes), str(j.cores), str(len(j.launches)), clock(j.seconds)) for j in found]
     hours = sum(j.nodes * j.seconds for j in found) / 3600
-    blocks = [table.aligned([header, *lines])]
+    blocks = aligned([header, *lines])
     blocks += [f"left out: {e['kernel']} on {e['runtime']} {e['what']}: {e['reason']}" for e in plan.excluded]
     launches = sum(len(j.launches) for j in found)
     blocks.append(
@@ -129,40 +128,31 @@ def preparations(launches: Sequence[Launch]) -> list[Point]:
     found: dict[str, Point] = {}
     for point in (one.point for one in launches if not one.point.foreign):
         small = _prepares(point)
-        found.setdefault(
-            str((small.kernel, small.runtime, small.parameters, small.options, small.layout)), small
-        )
+        if small:
+            what = (small.kernel, small.runtime, small.parameters, small.options, small.layout)
+            found.setdefault(str(what), small)
     return list(found.values())
 
 
-def _prepares(point: Point) -> Point:
-    """Return the small point for one; options that so few ranks refuse are left at their defaults."""
-    how, layout = runtime.runtime(point.runtime), point.layout
+def _prepares(point: Point) -> Point | None:
+    """Return the small point for one; options that so few ranks refuse are left at their defaults.
+
+    None if that helps neither: its own launches will say why.
+    """
+    how, layout = registry.runtime(point.runtime), point.layout
     each = 1 if layout["nodes"] > 1 else min(2, layout["ranks"])
     ranks = layout["nodes"] * each
-    # A rank of chares holds several members.
-    members = ranks * point.options.get("overdecomposition", 1)
-    parameters = {
-        **{k: _small(v, members * layout["threads"]) for k, v in point.parameters.items()},
-        "iterations": 1,
-    }
-    workers = {how.count_option: ranks} if how.count_option != "threads" else {}
-    options = {k: workers.get(k, v) for k, v in point.options.items()}
-    problem = runtime.problem_class(point.kernel)(**parameters)
-    job: Any = SimpleNamespace(kernel=point.kernel, runtime=how.name, problem=problem, options=options)
-    try:
-        with contextlib.suppress(ImportError), nothing_that_communicates():
-            how.refuse(job, members)
-    except Refusal:
-        kept = {"threads", how.count_option}
-        usual = {o.name: o.default for o in how.options_of(point.kernel)}
-        options = {k: v if k in kept else usual[k] for k, v in options.items()}
-    placed = {**layout, "ranks": ranks, "ranks_per_node": each}
-    return replace(point, parameters=parameters, options=options, layout=placed)
-
-
-def _small(value: Any, parts: int) -> Any:
-    """Return a size of about a thousand that divides into so many parts of 2 or more; others stay."""
-    if type(value) is not int or value < 1000:
-        return value
-    return max(2, -(-1000 // parts)) * parts
+    workers = {} if how.count_option in ("", "threads") else {how.count_option: ranks}
+    given = {**point.options, **workers}
+    usual = {o.name: o.default for o in how.cell(point.kernel).options if o.name in point.options}
+    kept = {name: given[name] for name in ("threads", how.count_option) if name in given}
+    problem = registry.problem_class(point.kernel)(**point.parameters)
+    for options in (given, {**usual, **kept}):
+        run = Run(point.kernel, point.runtime, problem, options)
+        try:
+            small = compile.small(run, how, ranks * how.members_a_rank(options)).problem
+        except Refusal:
+            continue
+        placed = {**layout, "ranks": ranks, "ranks_per_node": each}
+        return replace(point, parameters=small.parameters(), options=options, layout=placed)
+    return None

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from prk import record
-from prk.harness import campaign, command, store, table, verdict
-from prk.harness.plan import Plan
+from prk.harness import store
+from prk.harness.execute import campaign, command, verdict
+from prk.harness.plan.points import Plan
 from prk.harness.slurm import queue
 from prk.harness.slurm.site import Site
 from prk.harness.store import Store
 from prk.problem import Refusal
+from prk.records import write
+from prk.records.text import aligned
 
 VERSION = 1
 # What `prk-bench slurm run` ends with when the time limit came near, as timeout(1) does.
@@ -73,7 +75,7 @@ class Journal:
         """Write the journal, whole or not at all."""
         table = {"schema": VERSION, "site": self.site.table(), "jobs": [asdict(j) for j in self.jobs]}
         with store.refuse_unwritable(kept.folder):
-            store.replace(path(kept), (json.dumps(table, indent=1) + "\n").encode())
+            write.replace(path(kept), (json.dumps(table, indent=1) + "\n").encode())
 
     def job(self, name: str) -> Entry:
         """Return the job called `name`. Raises Refusal."""
@@ -135,7 +137,7 @@ def read_back(kept: Store, plan: Plan, found: Journal) -> Journal:
 def settle(kept: Store, plan: Plan, found: Journal) -> None:
     """Write the records of the launches that ran when their job ended; nobody else can any more."""
     there = kept.names()
-    numbers = {f"{plan.points[p].id}-{r:03d}": (i, plan.points[p], r) for i, (p, r) in enumerate(plan.order)}
+    numbers = plan.launches()
     for name, job in _left(found, there):
         # A launch that was started has a log; what never was stays to be submitted again.
         if name in numbers and kept.log(name).with_suffix(".err").exists():
@@ -148,7 +150,7 @@ def settle(kept: Store, plan: Plan, found: Journal) -> None:
             about = {**one.about, "allocation": {"job": job.id, "nodes": hosts}}
             said = verdict.Verdict(status, "run", reason)
             with contextlib.suppress(FileExistsError):
-                record.write(campaign.own_record(replace(one, about=about), said, 0.0), kept.path(name))
+                write.write(campaign.own_record(replace(one, about=about), said, 0.0), kept.path(name))
 
 
 def never_started(kept: Store, names: set[str]) -> dict[str, str]:
@@ -173,7 +175,7 @@ def of_status(found: Journal, there: set[str]) -> str:
         launches = "collects" if job.collects else f"{done} of {len(job.launches)} launches"
         nodes = "1 node" if job.nodes == 1 else f"{job.nodes} nodes"
         lines.append((job.name, job.id or "-", state, job.reason or "-", nodes, launches))
-    return table.aligned(lines)
+    return "\n".join(aligned(lines))
 
 
 def live(found: Journal | None) -> Sequence[Entry]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from prk.harness.sweep import known, typed
+from prk.harness.plan.sweep import known, typed
 from prk.problem import Refusal
 
 LAUNCHERS = ("mpirun", "srun")

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from prk import runtime
-from prk.harness import command
-from prk.harness.plan import Point
+from prk.harness.execute import command
+from prk.harness.plan.points import Point
 from prk.harness.slurm.site import Site
+from prk.run import registry
 
 
 def command_of(site: Site, point: Point, record: str, limit: float, shared: str) -> list[str]:
@@ -14,9 +14,8 @@ def command_of(site: Site, point: Point, record: str, limit: float, shared: str)
     if point.foreign:
         return command.command_of(point, record, limit)
     words = command.words_of(point, record, limit)
-    return runtime.runtime(point.runtime).in_allocation(
-        starter(site, point, limit), words, point.options, shared
-    )
+    how = registry.runtime(point.runtime)
+    return how.in_allocation(starter(site, point, limit), words, point.options, shared)
 
 
 def starter(site: Site, point: Point, limit: float) -> list[str]:
@@ -24,10 +23,16 @@ def starter(site: Site, point: Point, limit: float) -> list[str]:
 
     A runtime that starts its own processes, and one that has only one, is no MPI program: srun starts it.
     """
-    by_mpi = bool(runtime.runtime(point.runtime).launcher)
-    if by_mpi and site.launcher == "mpirun":
-        return mpirun(site, point.layout, limit)
-    return srun(site, point.layout, limit, site.mpi if by_mpi else "none")
+    if registry.runtime(point.runtime).launched:
+        return by_mpi(site, point.layout, limit)
+    return srun(site, point.layout, limit)
+
+
+def by_mpi(site: Site, layout: Mapping[str, int], limit: float) -> list[str]:
+    """Return what starts the ranks of an MPI program, by the launcher that the site has for them."""
+    if site.launcher == "mpirun":
+        return mpirun(site, layout, limit)
+    return srun(site, layout, limit, site.mpi)
 
 
 def srun(site: Site, layout: Mapping[str, int], limit: float, mpi: str = "none") -> list[str]:

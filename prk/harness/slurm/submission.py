@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from prk.harness import campaign, store
-from prk.harness.plan import Plan, Point
+from prk.harness import store
+from prk.harness.analyse import results
+from prk.harness.execute import campaign
+from prk.harness.plan.points import Plan, Point
 from prk.harness.slurm import inside, jobs, journal, queue
 from prk.harness.slurm.jobs import Job
 from prk.harness.slurm.journal import Entry, Journal
 from prk.harness.slurm.site import Site, clock
 from prk.harness.store import Store
 from prk.problem import Refusal
+from prk.records import identity
+from prk.records import write as files
 
 
 class HalfWay(Exception):
@@ -78,8 +82,9 @@ def set_failed_aside(kept: Store, plan: Plan) -> None:
     """Set aside the records of launches that failed in any way, unless their job still runs others."""
     found = journal.read(kept)
     busy = {name for job in journal.live(found) for name in job.launches}
-    for results in store.load(kept, plan).results.values():
-        for name in (f"{r.point}-{r.repeat:03d}" for r in results if r.status in store.FAILED):
+    for several in results.load(kept, plan).results.values():
+        failed = [r for r in several if r.status in store.FAILED]
+        for name in (identity.launch_name(r.point, r.repeat) for r in failed):
             if name not in busy:
                 kept.set_aside(name)
 
@@ -88,15 +93,15 @@ def write(kept: Store, plan: Plan, begun: Journal, wanted: Sequence[Job], most: 
     """Write the scripts, with the commands of their steps beside them; return the journal with all jobs."""
     number = 1 + sum(j.collects for j in begun.jobs)
     collector = jobs.collector("collect" if number == 1 else f"collect.{number}", most)
-    todo = {f"{p.id}-{r:03d}": (i, p, r) for i, p, r in campaign.pending(plan, set())}
+    todo = plan.launches()
     for job in [*wanted, collector]:
         kind = "job" if job.launches else "collect"
         text = jobs.script(job, plan, begun.site, kept.folder, kind)
         with store.refuse_unwritable(kept.folder):
-            store.replace(script(kept, job.name), text.encode())
+            files.replace(script(kept, job.name), text.encode())
             if job.launches:
                 steps = "\n".join(_steps(kept, plan, begun.site, job, [todo[n] for n in job.launches]))
-                store.replace(script(kept, job.name).with_suffix(".steps"), f"{steps}\n".encode())
+                files.replace(script(kept, job.name).with_suffix(".steps"), f"{steps}\n".encode())
     entries = [Entry(j.name, j.nodes, j.seconds, j.launches) for j in [*wanted, collector]]
     made = replace(begun, jobs=(*begun.jobs, *entries))
     made.write(kept)

@@ -1,0 +1,86 @@
+"""Training once more for the check, divided over the members; their team forms the means itself."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from prk.ddp import models
+from prk.ddp.problem import Ddp
+from prk.team import Team
+
+# Bytes that the first member gathers at once, however many members there are.
+PIECE = 1 << 25
+
+# Inputs and labels of (step, member, members).
+Batch = Callable[[int, int, int], tuple[torch.Tensor, torch.Tensor]]
+
+
+def replay(
+    problem: Ddp, team: Team, batch: Batch, steps: Iterable[int], weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train from the first member's weights; return the losses, and the gradient of the first of the steps.
+
+    Each member computes the share of the next one, so that none of them is the judge of its own. Collective.
+    """
+    single = models.model(problem)
+    own = list(single.parameters())
+    nn.utils.vector_to_parameters(torch.from_numpy(shared(team, weights)), own)
+    optimizer = models.optimizer(problem, own)
+    losses: list[float] = []
+    found: list[np.ndarray] = []
+    for step in steps:
+        inputs, labels = batch(step, (team.rank + 1) % team.size, team.size)
+        models.set_learning_rate(optimizer, problem, step)
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(single(inputs), labels)
+        loss.backward()
+        whole = mean(team, gradients(own))
+        put(own, whole)
+        optimizer.step()
+        losses.append(loss.item())
+        found = found or [whole]
+    return mean(team, np.array(losses)), found[0]
+
+
+def gradients(weights: Iterable[torch.Tensor]) -> np.ndarray:
+    """Return a copy of the weights' gradients as one vector."""
+    return torch.cat([w.grad.reshape(-1) for w in weights if w.grad is not None]).numpy().copy()
+
+
+def put(weights: Iterable[torch.Tensor], vector: np.ndarray) -> None:
+    """Give the weights the gradients that a vector holds."""
+    start = 0
+    for weight in weights:
+        part = vector[start : start + weight.numel()]
+        weight.grad = torch.from_numpy(part.copy()).view_as(weight)
+        start += weight.numel()
+
+
+def mean(team: Team, vector: np.ndarray) -> np.ndarray:
+    """Return the mean of all members' vectors; formed in pieces, so that nobody holds all of them whole."""
+    found = np.empty_like(vector)
+    for piece in pieces(vector, team.size):
+        gathered = team.gather(vector[piece])
+        found[piece] = team.bcast(None if team.rank or gathered is None else np.mean(gathered, 0, float))
+    return found
+
+
+def shared(team: Team, vector: np.ndarray) -> np.ndarray:
+    """Return the first member's vector on all of them."""
+    found = np.empty_like(vector)
+    for piece in pieces(vector, 1):
+        found[piece] = team.bcast(vector[piece])
+    return found
+
+
+def pieces(vector: np.ndarray, holders: int) -> Iterator[slice]:
+    """Yield slices of a vector, so that `holders` copies of one take at most PIECE bytes together."""
+    length = max(1, PIECE // (vector.itemsize * holders))
+    return (slice(i, min(i + length, vector.size)) for i in range(0, vector.size, length))
+
+
+def relative(found: np.ndarray, right: np.ndarray) -> float:
+    """Return the relative difference of two vectors in the Euclidean norm."""
+    return float(np.linalg.norm(found - right) / max(float(np.linalg.norm(right)), 1e-30))

@@ -1,0 +1,144 @@
+"""Run the launches of a plan that a store lacks, one after the other."""
+
+import os
+import platform
+import shlex
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from prk.harness import store
+from prk.harness.execute import command, launch, verdict
+from prk.harness.execute.command import Launch
+from prk.harness.plan.points import Plan, Point
+from prk.harness.store import Store
+from prk.problem import Refusal
+from prk.records import identity, write
+from prk.records.build import RIGHT
+from prk.run import environment, registry
+
+
+class Watcher(Protocol):
+    """Who is told how a campaign goes: a progress bar, or lines in a log."""
+
+    def begin(self, launch: Launch) -> None: ...
+
+    def end(self, launch: Launch, status: str, reason: str | None) -> None: ...
+
+
+def pending(plan: Plan, there: set[str]) -> list[tuple[int, Point, int]]:
+    """Return the launches without a record, as (number in the order, point, repeat)."""
+    return [launch for name, launch in plan.launches().items() if name not in there]
+
+
+def launches(
+    plan: Plan, kept: Store, chosen: Sequence[tuple[int, Point, int]], launcher: str = ""
+) -> list[Launch]:
+    """Return the chosen launches, ready to start."""
+    return [
+        command.launch(plan, i, p, r, str(kept.path(identity.launch_name(p.id, r))), launcher)
+        for i, p, r in chosen
+    ]
+
+
+def run(kept: Store, todo: Sequence[Launch], watcher: Watcher) -> None:
+    """Run the launches in their order, each to a record.
+
+    A KeyboardInterrupt, or SIGTERM, ends the launch that runs and passes on; it leaves no record of it.
+    """
+    with kept.locked(), _terminated_is_interrupted():
+        for one in todo:
+            watcher.begin(one)
+            with store.refuse_unwritable(kept.folder):
+                status, reason = run_one(kept, one)
+            watcher.end(one, status, reason)
+
+
+def run_one(kept: Store, one: Launch) -> tuple[str, str | None]:
+    """Run one launch; return its status and reason. Its record stands in the store then, whoever wrote it.
+
+    Raises OSError if that cannot be written.
+    """
+    path = kept.path(one.name)
+    why = unavailable(one.point)
+    if why:
+        found = verdict.Verdict("skipped", "plan", why)
+        write.write(own_record(one, found, 0.0), path)
+        return found.status, found.reason
+    seconds = 0.0
+    try:
+        ended = launch.run(one.command, command.environment(one), one.limit, kept.log(one.name))
+        found, seconds = verdict.judge(one.point, ended, one.limit), ended.seconds
+    except OSError as error:
+        if error.filename != one.command[0]:
+            raise
+        found = verdict.Verdict("failed", "launch", f"cannot start {one.command[0]}: {error.strerror}")
+    status, reason = _settle(path, one, found, seconds)
+    if status in RIGHT:
+        kept.forget_log(one.name)
+    return status, reason
+
+
+def _settle(path: Path, one: Launch, found: verdict.Verdict, seconds: float) -> tuple[str, str | None]:
+    """Accept the record that the program wrote, or write one; what contradicts its name is moved aside."""
+    if path.exists():
+        try:
+            own = store.read(path, one.point, one.repeat)
+            return own.status, own.reason
+        except ValueError as error:
+            path.rename(path.with_suffix(".rejected"))
+            found = verdict.Verdict("failed", "done", f"its record {error}")
+    write.write(own_record(one, found, seconds), path)
+    return found.status, found.reason
+
+
+def own_record(one: Launch, found: verdict.Verdict, seconds: float) -> dict[str, Any]:
+    """Return the record of a launch that wrote none itself."""
+    about = {**one.about, "seconds": seconds}
+    return verdict.record_of(one.point, found, about, shlex.split(about["command"]), machine())
+
+
+def machine() -> dict[str, Any]:
+    """Return what a record of the harness keeps of the machine."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": environment.cpu_model(),
+        "cores": os.cpu_count(),
+        "governor": environment.governor(),
+    }
+
+
+def unavailable(point: Point) -> str | None:
+    """Say why a point's runtime cannot run here, or return None."""
+    if point.foreign:
+        return None
+    return registry.missing(point.runtime, point.kernel)
+
+
+def refuse_nodes(plan: Plan, base: Callable[[str, str], str] = os.environ.get) -> None:
+    """Raise Refusal if the plan wants nodes that no allocation holds."""
+    most = max(p.layout["nodes"] for p in plan.points)
+    held = int(base("SLURM_JOB_NUM_NODES", "1"))
+    if most > held:
+        raise Refusal(
+            "--nodes",
+            f"the sweep goes up to {most} nodes and this is {held}",
+            "use prk-bench slurm, or a preset",
+        )
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Treat SIGTERM, as a batch system sends it, like Ctrl-C."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

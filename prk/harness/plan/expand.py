@@ -1,0 +1,344 @@
+"""From a sweep to its plan; nothing is started here."""
+
+import itertools
+import random
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from prk.harness.plan.points import Plan, Point, shuffled
+from prk.harness.plan.sweep import LAYOUT, Block, Foreign, Sweep, known
+from prk.problem import Problem, Refusal
+from prk.records import identity
+from prk.run import registry
+from prk.runtime import Runtime
+
+
+def make(sweep: Sweep) -> Plan:
+    """Return the plan of a sweep. Raises Refusal, with file and key, for whatever cannot be run."""
+    points: dict[str, Point] = {}
+    excluded: list[dict[str, str]] = []
+    for block in sweep.blocks:
+        before = len(points)
+        for point in _Expansion(sweep, block, excluded).points():
+            if point.id in points:
+                raise Refusal(block.where, f"the point is there twice: {point}", "leave one of them out")
+            points[point.id] = point
+        absent = all(registry.problem_class(kernel).missing() for kernel in block.axes["kernel"])
+        if len(points) == before and not absent:
+            raise Refusal(
+                block.where, "no point is left of it", "see its exclude, and python -m prk for what can run"
+            )
+    seed = random.SystemRandom().randrange(2**31) if sweep.seed is None else sweep.seed
+    kept = tuple(points.values())
+    return Plan(
+        name=sweep.name,
+        title=sweep.title,
+        repeat=sweep.repeat,
+        timeout=sweep.timeout,
+        seed=seed,
+        points=kept,
+        order=shuffled(kept, sweep.repeat, seed),
+        excluded=tuple(excluded),
+        launcher=sweep.launcher,
+        machine=sweep.machine,
+    )
+
+
+def combinations(
+    axes: Mapping[str, Sequence[Any]], zips: Sequence[Sequence[str]] = ()
+) -> Iterator[dict[str, Any]]:
+    """Yield the cross product of the axes, those of one zip in step (all of it equally long)."""
+    together = {name: group for group in zips for name in group}
+    rows: list[list[dict[str, Any]]] = []
+    for name in axes:
+        group = together.get(name, (name,))
+        if name == group[0]:
+            columns = zip(*(axes[n] for n in group), strict=True)
+            rows.append([dict(zip(group, values, strict=True)) for values in columns])
+    for chosen in itertools.product(*rows):
+        yield {k: v for row in chosen for k, v in row.items()}
+
+
+def layout(row: Mapping[str, Any], where: str) -> dict[str, int]:
+    """Return nodes, ranks and threads of one combination. Raises Refusal if they do not fit together."""
+    for key in LAYOUT:
+        if key in row and (type(row[key]) is not int or row[key] < 1):
+            raise Refusal(f"{where}.{key}", f"{row[key]!r} is not a count", "use 1 or more")
+    nodes, each = row.get("nodes", 1), row.get("ranks_per_node")
+    ranks = row.get("ranks", nodes * (each or 1))
+    if ranks % nodes or (each and ranks != nodes * each):
+        wanted = f"{nodes * each}" if each else f"{-(-ranks // nodes) * nodes}"
+        raise Refusal(f"{where}.ranks", f"{ranks} ranks do not fill {nodes} nodes evenly", f"use {wanted}")
+    return {"ranks": ranks, "nodes": nodes, "threads": row.get("threads", 1)}
+
+
+class _Expansion:
+    """The points of one block."""
+
+    def __init__(self, sweep: Sweep, block: Block, excluded: list[dict[str, str]]):
+        self.sweep, self.block, self.excluded = sweep, block, excluded
+        self.problems: dict[Any, Problem] = {}
+        self.models: dict[str, Runtime] = {}
+
+    def points(self) -> Iterator[Point]:
+        block = self.block
+        known(block.axes["kernel"], registry.kernels(), f"{block.where}.kernel")
+        self._know_parameters()
+        axes = {**block.axes, "runtime": self._runtimes()}
+        self._know_options(axes["runtime"])
+        for row in combinations(axes, block.zips):
+            if self._runs(row):
+                options = block.options.get(row["runtime"], {})
+                for chosen in combinations(options):
+                    yield from self._point(row, chosen)
+
+    def _runtimes(self) -> tuple[str, ...]:
+        """Return the runtimes by name; "*" stands for all that can run here."""
+        for name in self.sweep.foreign:
+            if name in registry.runtimes():
+                raise Refusal(
+                    f"{self.sweep.source}: runtimes.{name}", "is a runtime of prk's own", "name it otherwise"
+                )
+        names = (*registry.runtimes(), *self.sweep.foreign)
+        given = self.block.axes["runtime"]
+        if "*" not in given:
+            known(given, names, f"{self.block.where}.runtime")
+            for name in given:
+                if name not in self.sweep.foreign:
+                    self._model(name)
+            return given
+        if len(given) > 1:
+            raise Refusal(
+                f"{self.block.where}.runtime", '"*" stands beside others', "use it alone, or name all"
+            )
+        here = []
+        broken = registry.broken()
+        for name in names:
+            why = broken.get(name)
+            if not why and name not in self.sweep.foreign:
+                why = self._model(name).missing()
+            if why is None:
+                here.append(name)
+            else:
+                self._leave_out(name, ", ".join(self.block.axes["kernel"]), why)
+        return tuple(here)
+
+    def _model(self, name: str) -> Runtime:
+        """Return the runtime. Raises Refusal if its package is broken."""
+        if name not in self.models:
+            self.models[name] = registry.runtime(name)
+        return self.models[name]
+
+    def _know_parameters(self) -> None:
+        """Raise Refusal for a key that some kernel of the block does not have."""
+        own = {k for k in self.block.axes if k not in ("kernel", "runtime", *LAYOUT)}
+        for kernel in self.block.axes["kernel"]:
+            fields = registry.problem_class(kernel).__dataclass_fields__
+            known(
+                sorted(own),
+                [*fields, *LAYOUT, "kernel", "runtime", "options", "zip", "exclude", "figure"],
+                self.block.where,
+            )
+
+    def _know_options(self, runtimes: Sequence[str]) -> None:
+        """Raise Refusal for options of a runtime that is not in the block, or that it does not have."""
+        everywhere = "*" in self.block.axes["runtime"]
+        known(
+            self.block.options,
+            registry.runtimes() if everywhere else runtimes,
+            f"{self.block.where}.options",
+        )
+        for name, chosen in self.block.options.items():
+            model = self._model(name)
+            for kernel in self.block.axes["kernel"]:
+                has = [o.name for o in model.cell(kernel).options]
+                known(chosen, has, f"{self.block.where}.options.{name}")
+
+    def _runs(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether the combination is asked for; raise Refusal where a named runtime lacks the kernel."""
+        name, kernel = row["runtime"], row["kernel"]
+        absent = registry.problem_class(kernel).missing()
+        if absent and "*" in self.block.axes["runtime"]:
+            self._leave_out("*", kernel, absent)
+            return False
+        if name in self.sweep.foreign:
+            offers = not self.sweep.foreign[name].kernels or kernel in self.sweep.foreign[name].kernels
+        else:
+            offers = registry.has(name, kernel)
+        if not offers:
+            self._lacks(name, kernel)
+        for rule in self.block.exclude:
+            if all(_matches(row.get(k, 1), v) for k, v in rule.items() if k != "reason"):
+                shown = " ".join(f"{k}={v}" for k, v in row.items() if k not in ("runtime", "kernel"))
+                self._leave_out(name, kernel, rule["reason"], shown)
+                return False
+        return offers
+
+    def _lacks(self, name: str, kernel: str) -> None:
+        """Raise Refusal if the runtime was named; of all that can run here, note why this one cannot."""
+        why = "" if name in self.sweep.foreign else self._model(name).cell(kernel).absent
+        if "*" not in self.block.axes["runtime"]:
+            said = f"{name} has no {kernel}{f' ({why})' if why else ''}"
+            raise Refusal(f"{self.block.where}.runtime", said, "exclude it with a reason")
+        if why:
+            self._leave_out(name, kernel, why)
+
+    def _leave_out(self, name: str, kernel: str, reason: str, what: str = "") -> None:
+        line = {"runtime": name, "kernel": kernel, "what": what, "reason": reason}
+        if line not in self.excluded:
+            self.excluded.append(line)
+
+    def _point(self, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[Point]:
+        where, kernel, name = self.block.where, row["kernel"], row["runtime"]
+        problem = self._problem(kernel, row)
+        shape = layout(row, where)
+        try:
+            if name in self.sweep.foreign:
+                yield foreign_point(self.sweep.foreign[name], name, kernel, problem, shape, self.block)
+            else:
+                yield own_point(self._model(name), kernel, problem, shape, chosen, self.block)
+        except _OneProcessOnly as only:
+            if "*" not in self.block.axes["runtime"]:
+                raise Refusal(f"{where}.{only.key}", str(only), only.remedy) from None
+            self._leave_out(name, kernel, str(only), f"{only.key}={shape[only.key]}")
+        except Refusal as refusal:
+            raise Refusal(
+                f"{where}: {kernel} on {name}",
+                str(refusal).removeprefix("--"),
+                "or exclude the point with a reason",
+            ) from None
+
+    def _problem(self, kernel: str, row: Mapping[str, Any]) -> Problem:
+        """Return the kernel's problem, checked for types and choices."""
+        kind = registry.problem_class(kernel)
+        given = {k: v for k, v in row.items() if k in kind.__dataclass_fields__}
+        key = (kernel, tuple(sorted(given.items())))
+        if key not in self.problems:
+            for k, v in given.items():
+                f = kind.__dataclass_fields__[k]
+                _fits(v, f.default, f.metadata["choices"], f"{self.block.where}.{k}")
+            self.problems[key] = kind(**given)
+        return self.problems[key]
+
+
+class _OneProcessOnly(Exception):
+    """A runtime that cannot have so many ranks or threads, whatever the problem."""
+
+    def __init__(self, key: str, problem: str, remedy: str):
+        super().__init__(problem)
+        self.key, self.remedy = key, remedy
+
+
+def own_point(
+    model: Runtime,
+    kernel: str,
+    problem: Problem,
+    shape: Mapping[str, int],
+    chosen: Mapping[str, Any],
+    block: Block,
+) -> Point:
+    """Return the point of one of the package's runtimes, with the layout that its record will state.
+
+    `ranks` counts the workers: processes of a launcher, or the threads, PEs or workers that a runtime
+    starts itself. Raises Refusal if runtime or problem refuse it.
+    """
+    known_options = {o.name: o for o in model.cell(kernel).options}
+    options = {name: o.default for name, o in known_options.items()}
+    for name, value in chosen.items():
+        o = known_options[name]
+        _fits(value, o.default, o.choices, f"{block.where}.options.{model.name}.{name}")
+        options[name] = value
+    workers = _workers(model, shape, options)
+    size = workers * model.members_a_rank(options)
+    problem.refuse(size)
+    model.refuse(kernel, problem, options, size)
+    layout = _recorded(workers, shape["nodes"], model.threads(options))
+    return Point(
+        id=identity.point_id(kernel, problem, model.name, model, options, layout),
+        runtime=model.name,
+        options=options,
+        layout=layout,
+        variant=identity.variant(model, kernel, options),
+        figure=block.figure,
+        shared=model.cell(kernel).shared,
+        **_stated(kernel, problem, size),
+    )
+
+
+def _stated(kernel: str, problem: Problem, size: int) -> dict[str, Any]:
+    """Return what the problem says of itself, in a point's terms."""
+    return {
+        "kernel": kernel,
+        "version": problem.version,
+        "parameters": problem.parameters(),
+        "conforming": problem.conforming,
+        "metrics": problem.metrics,
+        "work": problem.work,
+        "cost": problem.mean_cost(size),
+    }
+
+
+def _workers(model: Runtime, shape: Mapping[str, int], options: dict[str, Any]) -> int:
+    """Return the processes of the team, and set the option that says it where no launcher does."""
+    ranks, threads = shape["ranks"], shape["threads"]
+    if model.count_option == "threads" and not model.launched and shape["nodes"] > 1:
+        raise _OneProcessOnly(
+            "nodes", f"{model.name} is one process", f"exclude {model.name} with nodes = {shape['nodes']}"
+        )
+    if model.count_option and not model.launched:
+        options[model.count_option] = ranks * threads
+        # Threads are not members of the team: they compute inside its only one.
+        return 1 if model.count_option == "threads" else ranks * threads
+    if not model.launched and ranks > 1:
+        raise _OneProcessOnly(
+            "ranks", f"{model.name} is one process", f"exclude {model.name} with ranks = {ranks}"
+        )
+    if "threads" in options:
+        options["threads"] = threads
+    elif threads > 1:
+        raise _OneProcessOnly(
+            "threads", f"{model.name} has one thread a rank", f"exclude {model.name} with threads = {threads}"
+        )
+    return ranks
+
+
+def foreign_point(
+    program: Foreign, name: str, kernel: str, problem: Problem, shape: Mapping[str, int], block: Block
+) -> Point:
+    """Return the point of a foreign program. Raises Refusal if its command asks for what there is not."""
+    problem.refuse(shape["ranks"])
+    recorded = _recorded(shape["ranks"], shape["nodes"], shape["threads"])
+    there = {*problem.parameters(), *recorded}
+    for _, key, _, _ in string.Formatter().parse(program.command):
+        if key is not None and key not in there:
+            raise Refusal(
+                f"{{{key}}} in its command", "there is no such value", f"use {', '.join(sorted(there))}"
+            )
+    return Point(
+        id=identity.point_id(kernel, problem, name, None, {}, recorded),
+        runtime=name,
+        options={},
+        layout=recorded,
+        variant="",
+        figure=block.figure,
+        foreign=program.command,
+        **_stated(kernel, problem, shape["ranks"]),
+    )
+
+
+def _recorded(ranks: int, nodes: int, threads: int) -> dict[str, int]:
+    return {"ranks": ranks, "nodes": nodes, "ranks_per_node": -(-ranks // nodes), "threads": threads}
+
+
+def _fits(value: Any, default: Any, choices: Sequence[Any], where: str) -> None:
+    """Raise Refusal unless the value has the default's type and is among the choices, if there are any."""
+    kind = int if default is None else type(default)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise Refusal(where, f"{value!r} is of the wrong type", f"give a value of type {kind.__name__}")
+    if choices and value not in choices:
+        raise Refusal(where, f"{value!r} is none of the choices", f"use {' or '.join(map(str, choices))}")
+
+
+def _matches(value: Any, wanted: Any) -> bool:
+    return value in wanted if isinstance(wanted, list) else value == wanted

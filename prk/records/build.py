@@ -1,0 +1,232 @@
+"""The record of a launch, whoever writes it: the program itself, or the harness in its place."""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+import prk
+from prk.check import Check, Target
+from prk.job import Job
+from prk.metric import Metric
+from prk.problem import Measured
+from prk.records import identity, migrate, placement
+from prk.run import environment
+from prk.run.sample import Sample
+from prk.runtime import Runtime
+
+STATES = ("ok", "missed", "invalid", "failed", "timeout", "oom", "cancelled", "skipped")
+# Right answers, whose metrics count; "missed" did not reach its target.
+RIGHT = ("ok", "missed")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case with every member's times."""
+
+    measured: Measured
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the first member knows after the run."""
+
+    job: Job
+    how: Runtime
+    members: Sequence[Mapping[str, Any]]
+    # The cases that each repeat measured.
+    repeats: Sequence[Sequence[Case]]
+    communication: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        return len(self.members)
+
+    @cached_property
+    def measured(self) -> list[list[Measured]]:
+        return [[case.measured for case in cases] for cases in self.repeats]
+
+    @property
+    def checks(self) -> list[Check]:
+        return [c for cases in self.measured for case in cases for c in case.checks]
+
+    @property
+    def valid(self) -> bool:
+        return all(c.valid for c in self.checks)
+
+    @cached_property
+    def missed(self) -> list[Target]:
+        """Return the targets that repeats were to reach and did not."""
+        targets = (self.job.problem.target(cases) for cases in self.measured)
+        return [t for t in targets if t and not t.met]
+
+    @cached_property
+    def stated(self) -> list[Case]:
+        """Return the cases whose metrics are stated, each a sample."""
+        found = []
+        for cases in self.repeats:
+            chosen = self.job.problem.stated([case.measured for case in cases])
+            found += [case for case in cases if any(case.measured is m for m in chosen)]
+        return found
+
+    @cached_property
+    def values(self) -> dict[str, list[float]]:
+        """Return the metrics' values by name, one a sample; none unless the whole answer is right."""
+        found: dict[str, list[float]] = {m.name: [] for m in self.job.problem.metrics}
+        for case in self.stated if self.valid else []:
+            for name, value in self.job.problem.values(case.measured, self.size).items():
+                found[name].append(value)
+        return found
+
+    @property
+    def seconds(self) -> list[float]:
+        """Return each sample's time a repetition: the maximum over the members."""
+        return [case.measured.seconds for case in self.stated]
+
+    def median(self) -> tuple[float, float]:
+        """Return the first metric's median and the seconds that belong to it."""
+        first = self.job.problem.metrics[0]
+        return float(np.median(self.values[first.name])), float(np.median(self.seconds))
+
+    @cached_property
+    def table(self) -> list[dict[str, Any]]:
+        return self.job.problem.table(self.measured, self.size)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return self.job.problem.summary(self.measured, self.size)
+
+
+def prk_version() -> str:
+    return prk.__version__
+
+
+def build(report: Report) -> dict[str, Any]:
+    """Return the record of a finished run."""
+    job, how, members = report.job, report.how, report.members
+    nodes = len({m["host"] for m in members})
+    ranks = report.size // how.members_a_rank(job.options)
+    layout = {
+        "ranks": ranks,
+        "nodes": nodes,
+        "ranks_per_node": -(-ranks // nodes),
+        "threads": how.threads(job.options),
+    }
+    worst = max(report.checks, key=lambda c: (not c.valid, c.error / (c.tolerance or 1.0)))
+    status, reason = "ok", None
+    if not report.valid:
+        status, reason = "invalid", f"{worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}"
+    elif report.missed:
+        target = report.missed[0]
+        status, reason = "missed", f"{target.name} reached {target.reached}, wanted {target.wanted:g}"
+    first = report.repeats[0][0].samples
+    problem = report.stated[0].measured.problem
+    found = {
+        **opening(
+            kernel=job.kernel,
+            version=job.problem.version,
+            runtime=job.runtime,
+            parameters=job.problem.parameters(),
+            options=job.options,
+            layout=layout,
+            point=identity.point_id(job.kernel, job.problem, job.runtime, how, job.options, layout),
+            variant=identity.variant(how, job.kernel, job.options),
+            conforming=job.problem.conforming,
+        ),
+        "status": status,
+        "phase": "check" if status == "invalid" else "done",
+        "reason": reason,
+        "samples": [_spread(case.samples) for case in report.stated],
+        "metrics": metrics(job.problem.metrics, report.values),
+        "work": problem.work,
+        "cost": asdict(problem.mean_cost(report.size)),
+        "warmup_seconds": max(s.warmup for s in first),
+        "setup_seconds": max(s.setup for s in first),
+        "compile_seconds": max(s.compile for s in first),
+        "check": {k: _finite(v) for k, v in asdict(worst).items()},
+        "placement": placement.compact(members),
+        "warnings": warnings(report, ranks * layout["threads"]),
+        "communication": dict(report.communication),
+        "table": report.table,
+        "summary": report.summary,
+        "events": [
+            {"case": number, "seconds": e.seconds, "name": e.name, "value": e.value}
+            for number, case in enumerate(case for cases in report.repeats for case in cases)
+            for e in case.samples[0].events
+        ],
+        "launch": launch(),
+    }
+    return closed(found, job.argv, environment.capture())
+
+
+def opening(**what: Any) -> dict[str, Any]:
+    """Return the part of a record that says what was launched."""
+    return {"schema": migrate.VERSION, **what, "options": dict(what["options"])}
+
+
+def closed(found: Mapping[str, Any], argv: Sequence[str], where: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a whole record: what was found, with how and where it was found; empty parts are left out."""
+    optional = ("communication", "table", "summary", "events", "launch")
+    return {
+        **{k: v for k, v in found.items() if v or k not in optional},
+        "argv": list(argv),
+        "prk": prk_version(),
+        "environment": dict(where),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def metrics(stated: Sequence[Metric], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return the metrics as a record holds them, each with its values, one a sample."""
+    return {
+        m.name: {
+            "unit": m.unit,
+            "scale": m.scale,
+            "larger_is_better": m.larger_is_better,
+            "kind": m.kind,
+            "values": list(values[m.name]),
+        }
+        for m in stated
+    }
+
+
+def launch() -> dict[str, Any] | None:
+    """Return what the harness, if it started this run, says of the launch, with the seconds since."""
+    try:
+        about = json.loads(os.environ["PRK_LAUNCH"])
+        started = about.pop("started")
+        return {**about, "seconds": time.time() - started}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def warnings(report: Report, computing: int) -> list[str]:
+    """Return what a reader of the record should know about how this run was made."""
+    own = report.how.cell(report.job.kernel).warning
+    return [*([own] if own else []), *oversubscription(report.members, computing)]
+
+
+def oversubscription(members: Sequence[Mapping[str, Any]], computing: int) -> list[str]:
+    """Return a warning if more threads compute than the members' hosts lend them cores."""
+    cores = len({(m["host"], cpu) for m in members for cpu in m["cpus"]})
+    if computing <= cores:
+        return []
+    return [f"oversubscribed, timings mean nothing: {computing} on {cores} cores"]
+
+
+def _spread(samples: Sequence[Sample]) -> dict[str, float]:
+    """Return the members' times of one sample; the maximum is the sample."""
+    seconds = [s.repetition for s in samples]
+    return {"max": max(seconds), "mean": sum(seconds) / len(seconds), "min": min(seconds)}
+
+
+def _finite(value: Any) -> Any:
+    """Return the value as JSON can hold it: NaN and infinity by name."""
+    return str(value) if isinstance(value, float) and not abs(value) < float("inf") else value

@@ -1,0 +1,66 @@
+"""What makes two launches repeats of one point, and what a point is called. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from prk.problem import Problem
+from prk.runtime import Runtime
+
+
+def point_id(
+    kernel: str,
+    problem: Problem,
+    runtime: str,
+    how: Runtime | None,
+    options: Mapping[str, Any],
+    layout: Mapping[str, Any],
+) -> str:
+    """Return the hash of what repeats have in common; `how` is None for a program of others.
+
+    Parameters and options at the default that they were introduced with are left out: what is added to a
+    kernel later leaves the points of older results as they were.
+    """
+    from hashlib import sha256
+
+    first = {f.name: f.metadata["introduced"] for f in fields(problem)}
+    usual = {o.name: o.first for o in how.cell(kernel).options} if how else {}
+    named: dict[str, Any] = {
+        "kernel": kernel,
+        "version": problem.version,
+        "runtime": runtime,
+        "parameters": _without(problem.parameters(), first),
+        "options": _without(options, usual),
+        "layout": dict(layout),
+    }
+    return sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without(given: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    missing = object()
+    return {k: v for k, v in given.items() if usual.get(k, missing) != v}
+
+
+def launch_name(point: str, repeat: int) -> str:
+    """Return the name, without ending, of everything that is kept of one launch."""
+    return f"{point}-{repeat:03d}"
+
+
+def launch_of(name: str) -> tuple[str, int]:
+    """Return point and repeat of a launch's name. Raises ValueError if it is none."""
+    point, _, repeat = name.partition("-")
+    if not repeat.isdigit():
+        raise ValueError(f"{name!r} is no name of a launch")
+    return point, int(repeat)
+
+
+def variant(how: Runtime, kernel: str, options: Mapping[str, Any]) -> str:
+    """Return the label of the options that differ from the runtime's defaults; empty for the standard run.
+
+    How many workers compute is no variant: the layout says it.
+    """
+    defaults = {o.name: o.default for o in how.cell(kernel).options}
+    return ",".join(
+        f"{k}={v}" for k, v in sorted(options.items()) if v != defaults.get(k) and k != how.count_option
+    )

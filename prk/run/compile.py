@@ -1,0 +1,177 @@
+"""Fill the compile cache before many processes start: `python -m prk compile [KERNEL [its options]]`.
+
+For each runtime a small team runs every variant of the kernel once, in processes of its own:
+`python -m prk.run.compile KERNEL --runtime NAME [options]` is such a team.
+"""
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from prk import cli
+from prk.job import Job, Outcome
+from prk.problem import Problem, Refusal
+from prk.run import doctor, environment, launcher, registry
+from prk.runtime import Runtime
+from prk.team import Team
+
+# Seconds that a team may take.
+LIMIT = 600
+# Processes of a team: with somebody to talk to, what carries messages is compiled too.
+MEMBERS = 2
+
+
+def main(narrowed: Sequence[str]) -> int:
+    """Compile all kernels on all runtimes that can run here; return the exit code.
+
+    `narrowed` may name a kernel and its options, which then stay as they are, and a runtime among them.
+    """
+    names = list(narrowed[:1] or registry.kernels())
+    if names[0] not in registry.kernels():
+        known = ", ".join(registry.kernels())
+        print(f"prk compile: there is no kernel {names[0]!r}; use {known}", file=sys.stderr)
+        return 2
+    failed = False
+    for kernel in names:
+        try:
+            chosen = runtimes(kernel, narrowed[1:])
+        except Refusal as refusal:
+            print(f"prk compile: {refusal}", file=sys.stderr)
+            return 2
+        for name in chosen:
+            failed |= not _start(kernel, name, narrowed[1:])
+    return int(failed)
+
+
+def given(words: Sequence[str]) -> set[str]:
+    """Return the names of the options that the words state, with _ for - in them."""
+    return {word.partition("=")[0][2:].replace("-", "_") for word in words if word.startswith("--")}
+
+
+def runtimes(kernel: str, words: Sequence[str]) -> list[str]:
+    """Return the runtimes that can run here and understand the words. Raises Refusal if there is none."""
+    if "runtime" in given(words):
+        return [cli.parse(kernel, words)[0].runtime]
+    found, refused = [], []
+    for name in registry.offering(kernel):
+        if registry.missing(name, kernel) is None:
+            try:
+                cli.parse(kernel, [*words, "--runtime", name])
+                found.append(name)
+            except Refusal as refusal:
+                # An option of another runtime, or one that none has.
+                refused.append(refusal)
+    if not found and refused:
+        raise refused[0]
+    return found
+
+
+def _start(kernel: str, name: str, words: Sequence[str]) -> bool:
+    """Start a team that compiles; print what it says, and tell whether it ended well."""
+    how = registry.runtime(name)
+    before = launcher.words({"ranks": MEMBERS}, unbound=how.unbound) if how.launched else []
+    chosen = [] if "runtime" in given(words) else ["--runtime", name]
+    if how.count_option and how.count_option not in given(words):
+        chosen += [f"--{how.count_option}", str(MEMBERS)]
+    extra = launcher.environment(len(os.sched_getaffinity(0)) < MEMBERS)
+    command = [*before, sys.executable, "-m", "prk.run.compile", kernel, *words, *chosen]
+    # The team ends itself before that, unless its launcher hangs.
+    done = doctor.run(command, LIMIT + 30, {**os.environ, **extra})
+    print(done.stdout, end="")
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip(" -")]
+        print(f"{kernel} on {name}: not compiled: {said[-1] if said else 'no reason given'}")
+    sys.stdout.flush()
+    return not done.returncode
+
+
+def team(kernel: str, words: Sequence[str]) -> int:
+    """Run as one process of a team; return the exit code."""
+    speaks = environment.speaks()
+    try:
+        job, _ = cli.parse(kernel, words)
+        cli.end_after(LIMIT, kernel, speaks)
+        job = replace(job, program="prk.run.compile:member")
+        return cli.report(kernel, registry.runtime(job.runtime).launch(job), speaks)
+    except Refusal as refusal:
+        return cli.report(kernel, Outcome(2, str(refusal)), speaks)
+
+
+def member(job: Job, comm: Team) -> Outcome:
+    """Run every variant of the job once, as one member; the first one says which."""
+    how = registry.runtime(job.runtime)
+    why = how.probe(job, comm)
+    if why:
+        return Outcome(2, why)
+    make = registry.kernel_class(job.runtime, job.kernel)
+    for one in variants(job, how, comm.size):
+        # A kernel is made of one case, of which a series may have many: they share their code.
+        case = one.problem.cases(comm.size, 0)[0]
+        kernel = make(case, comm, one.options)
+        kernel.repeat(1)
+        kernel.repeat(1)
+        kernel.close()
+        if comm.rank == 0:
+            print(f"{job.kernel} {' '.join(stated(one))}: compiled", flush=True)
+    return Outcome(0)
+
+
+def variants(job: Job, how: Runtime, size: int) -> Iterator[Job]:
+    """Yield what a job leaves open, as small as `size` members can have it.
+
+    That is every choice of the parameters that are compiled in, and of the runtime's options for this
+    kernel, unless the job's own words state it. What the whole team has in common stays as it is.
+    """
+    stays = given(job.argv) | {o.name.replace("-", "_") for o in how.cells.get("*", how.cell("")).options}
+    for options in _open_options(how, job, stays):
+        for problem in _open_parameters(job.problem, stays):
+            one = replace(job, problem=problem, options=options)
+            try:
+                yield small(one, how, size)
+            except Refusal:
+                # An option that this problem, or so small a team, cannot have.
+                continue
+
+
+def _open_parameters(problem: Problem, stays: set[str]) -> list[Problem]:
+    axes = [
+        [(f.name, choice) for choice in f.metadata["choices"]]
+        for f in fields(problem)
+        if f.metadata["compiled"] and f.name not in stays
+    ]
+    return [replace(problem, **dict(chosen)) for chosen in itertools.product(*axes)]
+
+
+def _open_options(how: Runtime, job: Job, stays: set[str]) -> Iterator[dict[str, Any]]:
+    yield dict(job.options)
+    for option in how.cell(job.kernel).options:
+        if option.name.replace("-", "_") not in stays:
+            for choice in option.choices:
+                if choice != option.default:
+                    yield {**job.options, option.name: choice}
+
+
+def small(job: Job, how: Runtime, size: int) -> Job:
+    """Return the job as small as `size` members can have it. Raises Refusal if they cannot at all."""
+
+    def refuse(problem: Problem) -> None:
+        how.refuse(job.kernel, problem, job.options, size)
+
+    problem = job.problem.smallest(size, refuse)
+    problem.refuse(size)
+    refuse(problem)
+    return replace(job, problem=problem)
+
+
+def stated(job: Job) -> list[str]:
+    """Return the command line's words that state a job's runtime, parameters and options."""
+    named = {**job.problem.parameters(), **job.options}
+    words = ((k.replace("_", "-"), v) for k, v in named.items() if v not in (None, ""))
+    return ["--runtime", job.runtime, *(w for k, v in words for w in (f"--{k}", str(v)))]
+
+
+if __name__ == "__main__":
+    sys.exit(team(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,169 @@
+"""One run, as every member of the team goes through it: refuse, measure, check, report.
+
+No runtime repeats any of this, so a runtime that forgot an exchange cannot report a rate.
+"""
+
+import os
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any
+
+from prk.check import combined
+from prk.job import Job, Outcome
+from prk.problem import Measured, Problem, Refusal, size_option
+from prk.records import build, text, write
+from prk.records.build import Case, Report
+from prk.run import environment, registry, timing
+from prk.runtime import Runtime
+from prk.team import Team
+
+
+def run(job: Job, comm: Team) -> Outcome:
+    """Run the job as member comm.rank of comm.size; print and record on the first one."""
+    how = registry.runtime(job.runtime)
+    members = comm.gather(_describe_member())
+    refusal: str = comm.bcast(_refuse(job, how, members) if comm.rank == 0 and members else None)
+    refusal = refusal or how.probe(job, comm)
+    if refusal:
+        return Outcome(2, refusal if comm.rank == 0 else "")
+    if comm.rank == 0 and not job.quiet:
+        print(banner(job, how, comm.size), flush=True)
+    make = registry.kernel_class(job.runtime, job.kernel)
+    repeats: list[list[Case]] = []
+    for number in range(job.repeat):
+        cases: list[Case] = []
+        for problem in job.problem.cases(comm.size, number):
+            comm, found = _measure(problem, partial(make, problem, comm, job.options), comm)
+            cases += found
+        repeats.append(cases)
+    code: int = comm.bcast(
+        _finish(Report(job, how, members, repeats, how.describe())) if comm.rank == 0 and members else 0
+    )
+    return Outcome(code)
+
+
+def _measure(problem: Problem, make: Any, comm: Team) -> tuple[Team, list[Case]]:
+    """Measure and check one case; return the team that is left and, on the first member, the case."""
+    kernel, sample = timing.measure(make, comm, problem)
+    comm = kernel.comm
+    ran = replace(problem, iterations=sample.repetitions)
+    partials = ran.partial(kernel.fields())
+    kernel.probe()
+    gathered = comm.gather((sample, partials, kernel.findings()))
+    kernel.close()
+    del kernel
+    if comm.rank > 0 or gathered is None:
+        return comm, []
+    samples = tuple(s for s, _, _ in gathered)
+    measured = Measured(
+        problem=ran,
+        seconds=max(s.repetition for s in samples),
+        laps=tuple(map(max, zip(*(s.laps for s in samples), strict=True))),
+        checks=tuple(ran.check(combined(p for _, p, _ in gathered))),
+        findings=tuple(f for _, _, f in gathered),
+    )
+    return comm, [Case(measured, samples)]
+
+
+def _describe_member() -> dict[str, Any]:
+    return {
+        "host": environment.node(),
+        "cpus": sorted(os.sched_getaffinity(0)),
+        "available": environment.available_memory(),
+    }
+
+
+def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]]) -> str:
+    """Return the one line that refuses the job on this team, or nothing. Runs before any allocation."""
+    size = len(members)
+    try:
+        ranks = size // how.members_a_rank(job.options)
+        launched = environment.launched()
+        if launched and launched[1] > ranks:
+            raise Refusal(
+                "the launcher",
+                f"it started {launched[1]} processes, but {job.runtime} sees {ranks} of them",
+                "use the launcher of this MPI (python -m prk doctor names it), or another --runtime",
+            )
+        if job.expect_ranks not in (None, ranks):
+            raise Refusal(
+                "--expect-ranks",
+                f"{job.expect_ranks} ranks were expected and {ranks} came up",
+                "check the launcher's -n, and that it is the launcher of this MPI (python -m prk doctor)",
+            )
+        job.problem.refuse(size)
+        how.refuse(job.kernel, job.problem, job.options, size)
+        _refuse_memory(job, how, members)
+        if job.json:
+            write.refuse(job.json)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def _refuse_memory(job: Job, how: Runtime, members: list[dict[str, Any]]) -> None:
+    """Raise Refusal if what the members of some host allocate is more than it has."""
+    need = how.memory(job.kernel, job.problem, job.options, len(members))
+    hosts: dict[str, list[int]] = {}
+    for member in members:
+        hosts.setdefault(member["host"], []).append(member["available"])
+    for host, room in hosts.items():
+        if need * len(room) > min(room):
+            name = size_option(type(job.problem))
+            raise Refusal(
+                name,
+                f"{len(room)} ranks need {need * len(room) / 2**30:.1f} GiB on {host}, "
+                f"which has {min(room) / 2**30:.1f} GiB available",
+                f"use more nodes or a smaller {name}",
+            )
+
+
+def banner(job: Job, how: Runtime, size: int) -> str:
+    """Return PRK's opening lines: a title, then `Name = value` a parameter."""
+    each = how.members_a_rank(job.options)
+    lines = [
+        f"Parallel Research Kernels in Python version {build.prk_version()}",
+        f"{how.name} ({how.title}): {job.problem.title}",
+        f"Number of ranks = {size // each}",
+    ]
+    if each > 1:
+        lines.append(f"Number of members = {size}")
+    if how.threads(job.options) > 1:
+        lines.append(f"Number of threads = {how.threads(job.options)}")
+    labels = {f.name: f.metadata["label"] for f in fields(job.problem)}
+    lines += [f"{labels[name]} = {value}" for name, value in job.problem.parameters().items()]
+    lines += [f"Option {name} = {value}" for name, value in job.options.items() if value is not None]
+    if not job.problem.conforming:
+        lines.append("Conforming = no")
+    return "\n".join(lines)
+
+
+def _finish(report: Report) -> int:
+    """Write the record, print the verdict and the rate; return the exit code."""
+    job = report.job
+    if job.json:
+        write.write(build.build(report), job.json)
+    failed = [c for c in report.checks if not c.valid]
+    if not job.quiet:
+        for line in (
+            *text.table(report.table, job.problem.headings),
+            *(f"{name} = {value}" for name, value in report.summary.items() if not isinstance(value, list)),
+        ):
+            print(line)
+    if failed:
+        worst = failed[0]
+        print(f"ERROR: {worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}")
+        print("Solution is invalid", flush=True)
+        return 1
+    first = job.problem.metrics[0]
+    values, seconds = report.values[first.name], report.seconds
+    if not job.quiet and len(seconds) > 1:
+        for number, (value, s) in enumerate(zip(values, seconds, strict=True), 1):
+            print(f"Repeat {number}: {value:.3f} {first.unit}, {s:.6f} s")
+    print("Solution validates")
+    for target in report.missed:
+        reached = "nothing" if target.reached is None else f"{target.reached:g}"
+        print(f"Target missed: {target.name} reached {reached}, wanted {target.wanted:g}")
+    value, middle = report.median()
+    print(f"{first.name.capitalize()} ({first.unit}): {value:.6f}  Avg time (s): {middle:.9f}", flush=True)
+    return 0

@@ -1,0 +1,21 @@
+"""One member's times of one case."""
+
+from dataclasses import dataclass
+
+from prk.kernel import Event
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One member's times of one case in seconds: compilation, set-up, warm-up, and one timed repetition."""
+
+    compile: float
+    setup: float
+    warmup: float
+    repetition: float
+    # Repetitions that were timed: those asked for, or those until the kernel was finished.
+    repetitions: int
+    # Of each repetition, where the kernel times them itself.
+    laps: tuple[float, ...] = ()
+    # In seconds since the clock started.
+    events: tuple[Event, ...] = ()

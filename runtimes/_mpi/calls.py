@@ -1,0 +1,179 @@
+"""MPI called from inside compiled code, for messages too small to go through Python.
+
+A call goes through the function's address, handed over at run time with the communicator's handle.
+So nothing of the MPI library is in the compiled code: it is cached once for all libraries with
+handles of one width, and works for any communicator.
+"""
+
+import ctypes
+from typing import Any, NamedTuple
+
+import numpy as np
+from mpi4py import MPI
+from numba import njit
+
+from .._compiled import address as address_of
+from .._compiled import invoke, load_acquire
+
+# A waiting rank looks so often before it gives up: for several minutes at least.
+LOOKS = 1 << 30
+
+
+class Calls(NamedTuple):
+    """Addresses of MPI functions and the handles they need; passes into compiled code as it is."""
+
+    send: int
+    recv: int
+    comm: Any
+    double: Any
+    status: int
+
+
+class Window(NamedTuple):
+    """Addresses of the one-sided functions, and what they need; passes into compiled code as it is."""
+
+    put: int
+    accumulate: int
+    flush: int
+    sync: int
+    post: int
+    start: int
+    complete: int
+    wait: int
+    iprobe: int
+    sched_yield: int
+    handle: Any
+    comm: Any
+    double: Any
+    int64: Any
+    replace: Any
+    anything: tuple[int, int]
+    scratch: int
+
+
+_library = ctypes.CDLL(MPI.__file__)
+_status = np.zeros(max(64, MPI._sizeof(MPI.Status)), np.uint8)
+# What MPI_Iprobe fills and nobody reads: a flag, then a status.
+_scratch = np.zeros(64 + len(_status), np.uint8)
+
+
+def address(name: str) -> int:
+    """Return the address of an MPI function by its C name, from the library that mpi4py loaded."""
+    return address_of(_library, name)
+
+
+def handle(thing: Any) -> Any:
+    """Return an MPI handle as C passes it: 4 bytes in MPICH's own ABI, else pointer-sized."""
+    kind = np.int32 if MPI._sizeof(type(thing)) == 4 else np.int64
+    return kind(np.uint64(MPI._handleof(thing)).astype(kind))
+
+
+def calls(comm: MPI.Comm) -> Calls:
+    """Return what compiled code needs for two-sided messages of doubles on `comm`."""
+    return Calls(
+        address("MPI_Send"), address("MPI_Recv"), handle(comm), handle(MPI.DOUBLE), _status.ctypes.data
+    )
+
+
+def window(win: MPI.Win, comm: MPI.Comm) -> Window:
+    """Return what compiled code needs for one-sided accesses to the memory of `win`, a window of `comm`."""
+    names = "Put Accumulate Win_flush Win_sync Win_post Win_start Win_complete Win_wait Iprobe"
+    functions = [address(f"MPI_{name}") for name in names.split()]
+    functions.append(address_of(ctypes.CDLL(None), "sched_yield"))
+    handles = [handle(thing) for thing in (win, comm, MPI.DOUBLE, MPI.INT64_T, MPI.REPLACE)]
+    return Window._make([*functions, *handles, (MPI.ANY_SOURCE, MPI.ANY_TAG), _scratch.ctypes.data])
+
+
+def succeed(code: int) -> None:
+    """Raise the MPI error that compiled code returned, if it is one."""
+    if code:
+        raise MPI.Exception(code)
+
+
+@njit(nogil=True, cache=True)
+def send(mpi, where, count, to):
+    """Send `count` doubles at address `where` to rank `to`; return MPI's error code."""
+    return invoke(mpi.send, (where, np.int32(count), mpi.double, np.int32(to), np.int32(0), mpi.comm))
+
+
+@njit(nogil=True, cache=True)
+def recv(mpi, where, count, source):
+    """Receive `count` doubles to address `where` from rank `source`; return MPI's error code."""
+    return invoke(
+        mpi.recv, (where, np.int32(count), mpi.double, np.int32(source), np.int32(0), mpi.comm, mpi.status)
+    )
+
+
+@njit(nogil=True, cache=True)
+def put(window, where, count, to, displacement):
+    """Put `count` doubles from address `where` into the window of rank `to`; return MPI's error code."""
+    number, target = np.int32(count), np.int64(displacement)
+    return invoke(
+        window.put,
+        (where, number, window.double, np.int32(to), target, number, window.double, window.handle),
+    )
+
+
+@njit(nogil=True, cache=True)
+def put_flag(window, where, to, displacement):
+    """Put the int64 at address `where` into the window of rank `to` atomically; return MPI's error code."""
+    one, kind, target = np.int32(1), window.int64, np.int64(displacement)
+    return invoke(
+        window.accumulate,
+        (where, one, kind, np.int32(to), target, one, kind, window.replace, window.handle),
+    )
+
+
+@njit(nogil=True, cache=True)
+def flush(window, to):
+    """Complete this rank's accesses to the window of rank `to`, at both ends; return MPI's error code."""
+    return invoke(window.flush, (np.int32(to), window.handle))
+
+
+@njit(nogil=True, cache=True)
+def sync(window):
+    """Order this rank's loads and stores with those of others in the window; return MPI's error code."""
+    return invoke(window.sync, (window.handle,))
+
+
+@njit(nogil=True, cache=True)
+def post(window, group):
+    """Let the ranks of `group` access this rank's window; return MPI's error code."""
+    return invoke(window.post, (group, np.int32(0), window.handle))
+
+
+@njit(nogil=True, cache=True)
+def start(window, group):
+    """Begin to access the windows of the ranks of `group`; return MPI's error code."""
+    return invoke(window.start, (group, np.int32(0), window.handle))
+
+
+@njit(nogil=True, cache=True)
+def complete(window):
+    """End what `start` began; return MPI's error code."""
+    return invoke(window.complete, (window.handle,))
+
+
+@njit(nogil=True, cache=True)
+def wait(window):
+    """Wait until those whom `post` let in have completed; return MPI's error code."""
+    return invoke(window.wait, (window.handle,))
+
+
+@njit(nogil=True, cache=True)
+def await_flag(window, where, value):
+    """Wait until the int64 at address `where` of this rank's window has reached `value`.
+
+    Return MPI's error code, or less than 0 if that took several minutes. A library may need this rank's
+    help to carry out what others do to its window, so the wait also calls into it.
+    """
+    source, tag = window.anything
+    flag, status = window.scratch, window.scratch + 64
+    for look in range(LOOKS):
+        if load_acquire(where) >= value:
+            return sync(window)
+        if look % 16 == 15:
+            invoke(window.iprobe, (np.int32(source), np.int32(tag), window.comm, flag, status))
+        if look > 1000:
+            invoke(window.sched_yield, ())
+    return -1

@@ -1,0 +1,166 @@
+"""A team of threads in one process, which wait for each other by flags inside compiled code.
+
+Numba's own prange is not used: it does not say which thread touches what, and joins all after every loop.
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from prk import decomposition
+
+from .._compiled import address, first_error, invoke, load_acquire, store_release
+from . import Threads, count
+
+# Two cache lines a flag, because processors fetch them in pairs.
+STRIDE = 128
+# The flags: the team has failed, how many regions the first thread opened, and from DONE on one a thread.
+FAILED, OPENED, DONE = 0, 1, 2
+EVERY = 1 << 62
+# A waiting thread looks so often before it gives its core away, and gives that away so often before it
+# gives up: several minutes, more where other threads use the core meanwhile.
+LOOKS, YIELDS = 1000, 1 << 30
+
+
+class Shared(NamedTuple):
+    """What compiled code needs to know of its team; passes into it as it is."""
+
+    flags: int
+    size: int
+    sched_yield: int
+    yields: int
+
+
+def shared(flags: np.ndarray, size: int) -> Shared:
+    """Return what a team of `size` needs to know whose flags lie STRIDE apart from the start of `flags`."""
+    return Shared(flags.ctypes.data, size, address(ctypes.CDLL(None), "sched_yield"), YIELDS)
+
+
+@njit(nogil=True, cache=True)
+def publish(team, flag, value):
+    """Raise a flag to `value`: what this thread wrote before is then seen by whoever waits for it."""
+    store_release(team.flags + STRIDE * flag, value)
+
+
+@njit(nogil=True, cache=True)
+def wait(team, flag, value):
+    """Wait until a flag has reached `value`; return 0, or -1 if the team failed or that took too long."""
+    for _ in range(LOOKS):
+        if load_acquire(team.flags + STRIDE * flag) >= value:
+            return 0
+    for _ in range(team.yields):
+        if load_acquire(team.flags + STRIDE * flag) >= value:
+            return 0
+        if load_acquire(team.flags + STRIDE * FAILED):
+            return -1
+        invoke(team.sched_yield, ())
+    publish(team, FAILED, 1)
+    return -1
+
+
+@njit(nogil=True, cache=True)
+def wait_for_all(team, value):
+    """Wait until every thread has published `value` as done; return 0, or -1 as `wait` does."""
+    error = 0
+    for thread in range(team.size):
+        error = first_error(error, wait(team, DONE + thread, value))
+    return error
+
+
+class Team:
+    """Threads that each run their part of some work; the caller is the first of them.
+
+    `failed` is called by a thread that fails, where the others may wait for something else than its flags.
+    """
+
+    def __init__(self, size: int, cpus: list[int], failed: Callable[[BaseException], None] | None = None):
+        self.size, self.failed = size, failed
+        # With fewer cpus than threads, where each one runs is better left to the system.
+        self.cpus = cpus if size <= len(cpus) else []
+        self.before = os.sched_getaffinity(0)
+        words = STRIDE // 8
+        room = np.zeros(words * (DONE + size + 1), np.int64)
+        self.flags = room[-room.ctypes.data % STRIDE // 8 :]
+        self.shared = shared(self.flags, size)
+        self.errors: list[BaseException] = []
+        self.tasks: list[SimpleQueue] = [SimpleQueue() for _ in range(1, size)]
+        self.ended: SimpleQueue = SimpleQueue()
+        # Daemons, so that a failure elsewhere can end the process while they wait.
+        self.threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in range(1, size)]
+        for thread in self.threads:
+            thread.start()
+        self._pin(0)
+
+    def run(self, work: Callable[..., int | None], *arguments: Any) -> None:
+        """Call work(thread, *arguments) on every thread; raise if one of them raises or returns an error."""
+        with self.beside(work, *arguments, opened=EVERY):
+            self._call(0, work, arguments)
+
+    @contextmanager
+    def beside(self, work: Callable[..., int | None], *arguments: Any, opened: int = 0) -> Iterator[None]:
+        """Let all threads but the caller's run work(thread, *arguments) while the caller goes on alone."""
+        self.flags[:] = 0
+        self.errors.clear()
+        publish(self.shared, OPENED, opened)
+        for task in self.tasks:
+            task.put((work, arguments))
+        try:
+            yield
+        except BaseException as error:
+            self._fail(error)
+        for _ in self.tasks:
+            self.ended.get()
+        if self.errors:
+            raise self.errors[0]
+
+    def parts(self, count: int) -> np.ndarray:
+        """Return where each thread's part of `count` items starts, and the end of the last one's."""
+        return np.array([decomposition.block(count, self.size, t)[0] for t in range(self.size)] + [count])
+
+    def close(self) -> None:
+        """End the threads and give the caller its cpus back."""
+        for task in self.tasks:
+            task.put(None)
+        for thread in self.threads:
+            thread.join()
+        os.sched_setaffinity(0, self.before)
+
+    def _serve(self, thread: int) -> None:
+        self._pin(thread)
+        while (task := self.tasks[thread - 1].get()) is not None:
+            self._call(thread, *task)
+            self.ended.put(None)
+
+    def _call(self, thread: int, work: Callable[..., int | None], arguments: tuple[Any, ...]) -> None:
+        try:
+            check(work(thread, *arguments))
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.errors.append(error)
+        publish(self.shared, FAILED, 1)
+        if self.failed:
+            self.failed(error)
+
+    def _pin(self, thread: int) -> None:
+        if self.cpus:
+            os.sched_setaffinity(0, {self.cpus[thread]})
+
+
+def check(error: int | None) -> None:
+    """Raise if compiled code returned an error."""
+    if error:
+        raise RuntimeError("a thread waited in vain for another one of its team")
+
+
+def team(options: Mapping[str, Any], failed: Callable[[BaseException], None] | None = None) -> Team:
+    """Start the team that the options ask for."""
+    return Team(count(options), Threads.cpus, failed)

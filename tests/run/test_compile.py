@@ -1,0 +1,99 @@
+"""`python -m prk compile` for every kernel, runtime and option: what follows compiles nothing."""
+
+import json
+import sys
+
+import pytest
+
+from prk import cli
+from prk.problem import Refusal
+from prk.run import compile, registry
+from prk.runtime import Cell
+from tests.launch import kernel, run
+
+CELLS = [
+    (how.name, name)
+    for how in registry.usable()
+    for name in registry.kernels()
+    if registry.has(how.name, name)
+]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return {"NUMBA_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+
+
+@pytest.mark.parametrize("name", registry.kernels())
+def test_every_cell_and_option_compiles(cache, name):
+    done = run(sys.executable, "-m", "prk", "compile", name, seconds=900, **cache)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines
+    assert all(line.endswith(": compiled") for line in lines), done.stdout
+    for how in registry.usable():
+        if registry.has(how.name, name) and not registry.missing(how.name, name):
+            own = [line for line in lines if f"--runtime {how.name} " in f"{line} "]
+            assert own, f"{how.name} was not compiled"
+            for option in how.cells.get(name, Cell()).options:
+                for choice in option.choices:
+                    assert any(f"--{option.name} {choice}" in line for line in own), f"{option.name} {choice}"
+
+
+def test_after_it_nothing_is_compiled_any_more(tmp_path):
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    words = ["stencil", "--radius", 3, "--runtime"]
+    for name, size in (("serial", 1), ("mpi1", 2)):
+        done = run(sys.executable, "-m", "prk", "compile", *words, name, **cache)
+        assert done.returncode == 0, done.stdout
+        path = tmp_path / f"{name}.json"
+        options = ["--radius", 3, "--pattern", "compact", "--dtype", "float32", "--json", path]
+        assert kernel("stencil", *options, size=size, **cache).returncode == 0
+        assert json.loads(path.read_text())["compile_seconds"] == 0
+
+
+def jobs(kernel, *words, size=2):
+    """Return what a team of two would compile."""
+    job, _ = cli.parse(kernel, words)
+    return list(compile.variants(job, registry.runtime(job.runtime), size))
+
+
+def test_options_narrow_it_down():
+    found = jobs("stencil", "--pattern", "compact", "--runtime=mpi1")
+    assert {(j.problem.parameters()["pattern"], j.problem.parameters()["dtype"]) for j in found} == {
+        ("compact", "float64"), ("compact", "float32"),
+    }  # fmt: skip
+    assert {j.options["exchange"] for j in jobs("transpose", "--runtime", "mpi1")} == {"pairwise", "alltoall"}
+    assert {
+        j.options["exchange"] for j in jobs("transpose", "--runtime", "mpi1", "--exchange", "alltoall")
+    } == {"alltoall"}
+
+
+def test_an_option_of_some_runtimes_chooses_them():
+    assert compile.runtimes("stencil", ["--runtime=mpi1"]) == ["mpi1"]
+    assert set(compile.runtimes("transpose", ["--exchange", "alltoall"])) == {
+        name for name in registry.offering("transpose")
+        if any(o.name == "exchange" for o in registry.runtime(name).cell("transpose").options)
+    }  # fmt: skip
+
+
+def test_a_wrong_option_is_refused():
+    with pytest.raises(Refusal, match="--radius"):
+        compile.runtimes("stencil", ["--radius", "x"])
+    with pytest.raises(Refusal, match="--pe"):
+        compile.runtimes("stencil", ["--runtime", "mpi1", "--pe", "2"])
+
+
+@pytest.mark.parametrize(("runtime", "name"), CELLS)
+@pytest.mark.parametrize("members", [1, 2, 3, 4, 6, 24])
+def test_the_smallest_problem_suits_any_number_of_members(runtime, name, members):
+    how = registry.runtime(runtime)
+    options = {o.name: o.default for o in how.cell(name).options}
+    if how.count_option in options and how.count_option != "threads":
+        options[how.count_option] = members
+    problem = registry.problem_class(name)()
+    small = problem.smallest(members, lambda p: how.refuse(name, p, options, members))
+    small.refuse(members)
+    how.refuse(name, small, options, members)
+    assert small.iterations == 1
+    assert small.memory(members) <= problem.memory(members) or members > 4
