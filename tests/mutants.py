@@ -11,8 +11,8 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from tests.launch import ROOT
-
+# Not from another module: nothing of the package may be imported before it can be broken.
+ROOT = Path(__file__).resolve().parents[1]
 ROWS = tomllib.loads((ROOT / "tests/mutants.toml").read_text())["mutant"]
 
 

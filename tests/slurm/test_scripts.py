@@ -16,7 +16,7 @@ from prk.harness.analyse import results
 from prk.harness.execute import campaign, verdict
 from prk.harness.execute.launch import Ended
 from prk.harness.plan import expand, sweep
-from prk.harness.slurm import inside, jobs, journal, queue, site, step, submission
+from prk.harness.slurm import inside, jobs, journal, queue, single, site, step, submission
 from prk.harness.slurm.site import Site
 from prk.problem import Refusal
 from prk.records import identity
@@ -516,4 +516,49 @@ def test_plain_script_refuses_to_run_nothing(tmp_path):
     assert shutil.which("shellcheck")
     done = subprocess.run(["bash", SHIPPED / "prk.sbatch"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "name a kernel" in done.stderr
+    assert done.stderr.startswith("prk.sbatch: KERNEL: none is named")
+
+
+JOB = {"SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS": "6", "SLURM_CPUS_PER_TASK": "1"}
+
+
+@pytest.mark.parametrize("how", list(registry.usable()), ids=lambda how: how.name)
+def test_plain_script_starts_every_runtime_as_it_wants_to_be_started(how):
+    kernel = next(k for k in registry.kernels() if registry.has(how.name, k))
+    words = single.command_of([kernel, "--runtime", how.name], JOB, "/shared")
+    program = words[words.index("-m", words.index(sys.executable)) :] if how.launched else words
+    assert f"prk.{kernel}" in program
+    if how.launched:
+        assert words[:3] == ["mpirun", "-n", "6"]
+        assert words[words.index("--map-by") + 1].startswith("ppr:3:node")
+    elif how.count_option not in ("", "threads"):
+        assert program[-2:] == [f"--{how.count_option}", "6"]
+    else:
+        assert {"--nodes=1", "--ntasks=1"} <= set(words)
+    by_srun = single.command_of([kernel, "--runtime", how.name], {**JOB, "PRK_SRUN": "pmi2"}, "/shared")
+    assert any(f"--mpi={'pmi2' if how.launched else 'none'}" in word for word in by_srun)
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "said"),
+    [
+        ([], JOB, "KERNEL: none is named"),
+        (["flambe"], JOB, "use one of"),
+        (["stencil"], {}, "submit it"),
+        (["stencil"], {**JOB, "SLURM_NTASKS": "5"}, "use 6"),
+        (["stencil", "--radios", "4"], JOB, "use --radius"),
+    ],
+)
+def test_plain_script_refuses_in_one_line(words, variables, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert single.main(words, variables) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prk.sbatch: ")
+    assert said in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_plain_script_counts_tasks_a_node_where_no_number_of_tasks_is_given():
+    found = single.layout_of({"SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS_PER_NODE": "3"})
+    assert found == {"ranks": 6, "nodes": 2, "ranks_per_node": 3, "threads": 1}
+    assert single.layout_of({"SLURM_JOB_NUM_NODES": "1"})["ranks"] == 1

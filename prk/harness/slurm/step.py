@@ -28,14 +28,17 @@ def starter(site: Site, point: Point, limit: float) -> list[str]:
     return srun(site, point.layout, limit)
 
 
-def by_mpi(site: Site, layout: Mapping[str, int], limit: float) -> list[str]:
-    """Return what starts the ranks of an MPI program, by the launcher that the site has for them."""
+def by_mpi(site: Site, layout: Mapping[str, int], limit: float | None = None) -> list[str]:
+    """Return what starts the ranks of an MPI program, by the launcher that the site has for them.
+
+    `limit` is that of the program in seconds, which its step exceeds; None leaves it to the job.
+    """
     if site.launcher == "mpirun":
         return mpirun(site, layout, limit)
     return srun(site, layout, limit, site.mpi)
 
 
-def srun(site: Site, layout: Mapping[str, int], limit: float, mpi: str = "none") -> list[str]:
+def srun(site: Site, layout: Mapping[str, int], limit: float | None = None, mpi: str = "none") -> list[str]:
     """Return a step of the layout: nodes filled one after the other, ended with its first failed task."""
     return [
         "srun",
@@ -47,14 +50,14 @@ def srun(site: Site, layout: Mapping[str, int], limit: float, mpi: str = "none")
         "--distribution=block:block",
         f"--mpi={mpi}",
         # In whole minutes, as Slurm counts: behind the limits of harness and program, should both be gone.
-        f"--time={math.ceil((limit + 2 * command.GRACE) / 60)}",
+        *([] if limit is None else [f"--time={math.ceil((limit + 2 * command.GRACE) / 60)}"]),
         # A rank that ends alone would leave the others waiting until the limit.
         "--kill-on-bad-exit=1",
         *(site.launcher_flags if site.launcher == "srun" else ()),
     ]
 
 
-def mpirun(site: Site, layout: Mapping[str, int], limit: float) -> list[str]:
+def mpirun(site: Site, layout: Mapping[str, int], limit: float | None = None) -> list[str]:
     """Return the same for Open MPI's mpirun, which learns the nodes from the job."""
     bound = f":PE={layout['threads']}" if site.bind == "core" else ""
     return [
@@ -65,8 +68,7 @@ def mpirun(site: Site, layout: Mapping[str, int], limit: float) -> list[str]:
         f"ppr:{layout['ranks_per_node']}:node{bound}",
         "--bind-to",
         site.bind,
-        "--timeout",
-        str(math.ceil(limit + 2 * command.GRACE)),
+        *([] if limit is None else ["--timeout", str(math.ceil(limit + 2 * command.GRACE))]),
         *site.launcher_flags,
     ]
 
