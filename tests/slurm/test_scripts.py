@@ -519,13 +519,13 @@ def test_plain_script_refuses_to_run_nothing(tmp_path):
     assert done.stderr.startswith("prk.sbatch: KERNEL: none is named")
 
 
-JOB = {"SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS": "6", "SLURM_CPUS_PER_TASK": "1"}
+ALLOCATION = {"SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS": "6", "SLURM_CPUS_PER_TASK": "1"}
 
 
 @pytest.mark.parametrize("how", list(registry.usable()), ids=lambda how: how.name)
 def test_plain_script_starts_every_runtime_as_it_wants_to_be_started(how):
     kernel = next(k for k in registry.kernels() if registry.has(how.name, k))
-    words = single.command_of([kernel, "--runtime", how.name], JOB, "/shared")
+    words = single.command_of([kernel, "--runtime", how.name], ALLOCATION, "/shared")
     program = words[words.index("-m", words.index(sys.executable)) :] if how.launched else words
     assert f"prk.{kernel}" in program
     if how.launched:
@@ -535,18 +535,20 @@ def test_plain_script_starts_every_runtime_as_it_wants_to_be_started(how):
         assert program[-2:] == [f"--{how.count_option}", "6"]
     else:
         assert {"--nodes=1", "--ntasks=1"} <= set(words)
-    by_srun = single.command_of([kernel, "--runtime", how.name], {**JOB, "PRK_SRUN": "pmi2"}, "/shared")
+    by_srun = single.command_of(
+        [kernel, "--runtime", how.name], {**ALLOCATION, "PRK_SRUN": "pmi2"}, "/shared"
+    )
     assert any(f"--mpi={'pmi2' if how.launched else 'none'}" in word for word in by_srun)
 
 
 @pytest.mark.parametrize(
     ("words", "variables", "said"),
     [
-        ([], JOB, "KERNEL: none is named"),
-        (["flambe"], JOB, "use one of"),
+        ([], ALLOCATION, "KERNEL: none is named"),
+        (["flambe"], ALLOCATION, "use one of"),
         (["stencil"], {}, "submit it"),
-        (["stencil"], {**JOB, "SLURM_NTASKS": "5"}, "use 6"),
-        (["stencil", "--radios", "4"], JOB, "use --radius"),
+        (["stencil"], {**ALLOCATION, "SLURM_NTASKS": "5"}, "use 6"),
+        (["stencil", "--radios", "4"], ALLOCATION, "use --radius"),
     ],
 )
 def test_plain_script_refuses_in_one_line(words, variables, said, capsys, tmp_path, monkeypatch):
