@@ -19,7 +19,7 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench conformance mutation clean
 
 demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
@@ -42,6 +42,13 @@ check: $(VENV)/develop
 
 bench: $(VENV)/develop
 	python benchmarks/ratios.py --runtime all
+
+conformance: $(VENV)/develop
+	python -m prk.conformance all --junit results/conformance/junit.xml --html results/conformance/checks.html
+
+mutation: $(VENV)/develop
+	python -m prk.conformance all --only-mutate --mutate $(or $(BUDGET),3600) --shared \
+		--out results/conformance/mutants.jsonl --html results/conformance/mutation.html
 
 clean:
 	rm -rf $(VENV) .venv-mpich build dist *.egg-info demo

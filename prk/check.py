@@ -1,6 +1,6 @@
 """The answer: a member's fields, what is left of them for all members together, and the verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
@@ -23,6 +23,8 @@ class Keyed(NamedTuple):
 
 
 Field = Box | Keyed
+# An audit's data: doubles in [0.5, 1.5) for a box of the whole field called so, wherever it lies.
+Fresh = Callable[[str, tuple[slice, ...]], np.ndarray]
 Fields = Mapping[str, Field]
 # A member's share of the check, by name: anything that `+` combines. Numbers add up.
 Partial = Mapping[str, Any]

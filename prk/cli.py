@@ -5,13 +5,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, fields
 from typing import Any, NoReturn
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
-from prk.run import environment, registry
+from prk.run import audit, environment, registry
+from prk.runtime import Runtime
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +43,7 @@ def main(kernel: str, argv: Sequence[str]) -> int:
                 "--runtime", f"{job.runtime} cannot run {kernel} here: {why}", "python -m prk lists what can"
             )
         end_after(timeout, kernel, speaks)
-        outcome = how.launch(job)
+        outcome = launch(how, job)
     except Refusal as refusal:
         outcome = Outcome(2, str(refusal))
         if not speaks:
@@ -53,6 +54,14 @@ def main(kernel: str, argv: Sequence[str]) -> int:
     if starter:
         outcome = starter.leave(kernel, outcome)
     return report(kernel, outcome, speaks)
+
+
+def launch(how: Runtime, job: Job) -> Outcome:
+    """Launch the job; a kernel that leaves its run has shown nothing, whatever code it leaves with."""
+    try:
+        return how.launch(job)
+    except SystemExit:
+        return Outcome(1, "the kernel left before the end of its run")
 
 
 def report(kernel: str, outcome: Outcome, speaks: bool = True) -> int:
@@ -99,7 +108,7 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
     job = Job(
         kernel=kernel,
         runtime=chosen,
-        problem=problem(**{f.name: values[f.name] for f in fields(problem)}),
+        problem=problem(**{f.name: values[f.name] for f in _options(problem)}, audit=_audit(values)),
         options={option.name: values[option.name.replace("-", "_")] for option in own},
         repeat=values["repeat"],
         expect_ranks=values["expect_ranks"],
@@ -108,6 +117,21 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
         argv=(f"prk.{kernel}", *argv),
     )
     return job, values["timeout"]
+
+
+def _options(problem: type[Problem]) -> list[Field[Any]]:
+    """Return the parameters that are options of their own."""
+    return [f for f in fields(problem) if f.name != "audit"]
+
+
+def _audit(values: Mapping[str, Any]) -> int:
+    """Return the seed of the audit that is asked for; 0 if none is."""
+    seed: int | None = values["audit_seed"]
+    if seed is None:
+        return audit.DRAW if values["audit"] else 0
+    if seed < 1:
+        raise Refusal("--audit-seed", f"{seed} is too small", "use at least 1, or --audit, which draws one")
+    return seed
 
 
 def default_runtime() -> str:
@@ -125,7 +149,7 @@ def _parser(kernel: str, problem: type[Problem]) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for f in fields(problem):
+    for f in _options(problem):
         _add(parser, f.name, f.default, f.metadata["help"], f.metadata["choices"])
     parser.add_argument(
         "--runtime",
@@ -135,6 +159,12 @@ def _parser(kernel: str, problem: type[Problem]) -> Parser:
     )
     parser.add_argument(
         "--repeat", type=int, default=1, metavar="N", help="run the whole kernel N times (default: 1)"
+    )
+    parser.add_argument(
+        "--audit", action="store_true", help="prove the answer on data that nobody could guess, and the clock"
+    )
+    parser.add_argument(
+        "--audit-seed", type=int, metavar="N", help="audit with the seed that an earlier one has drawn"
     )
     parser.add_argument("--json", metavar="PATH", help="write one record to PATH, a new file")
     parser.add_argument("--expect-ranks", type=int, metavar="N", help="refuse to run on any other number")

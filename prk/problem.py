@@ -10,6 +10,7 @@ import numpy as np
 
 from prk.check import Check, Fields, Partial, Target
 from prk.cost import Cost
+from prk.coverage import Whole
 from prk.metric import MFLOPS, Metric
 
 
@@ -101,10 +102,15 @@ class Problem:
     relative: ClassVar[bool] = False
     # Whether `iterations` is a limit only, and the kernel's `finished` says when the run is over.
     open_ended: ClassVar[bool] = False
+    # Whether kernels do something between repetitions that is no part of them, and state `laps`.
+    own_laps: ClassVar[bool] = False
 
     iterations: int = parameter(
         10, "timed repetitions; one more runs first, untimed", label="Number of iterations"
     )
+
+    # 0: the data of the specification. Else the seed of the data that an audit runs on; no option of its own.
+    audit: int = parameter(0, "seed of the audit's data", label="Audited, seed")
 
     @property
     def repetitions(self) -> int:
@@ -151,6 +157,10 @@ class Problem:
     def tolerance(self, name: str) -> float:
         """Return the relative error that a right field may have, compared with any independent version."""
         return 1e-8
+
+    def whole(self, size: int) -> Mapping[str, Whole]:
+        """Return what the fields of all `size` members together are, by name: shapes and types."""
+        raise NotImplementedError
 
     def partial(self, parts: Fields) -> Partial:
         """Reduce one member's fields to partial results; they are combined by `+`, name by name."""
@@ -226,7 +236,9 @@ class Problem:
         return replace(self, iterations=1)
 
     def parameters(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Return the parameters by name; the audit's seed only where there is an audit."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: v for k, v in found.items() if k != "audit" or v}
 
 
 def sizes(kind: type[Problem]) -> list[str]:

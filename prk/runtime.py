@@ -1,8 +1,9 @@
 """What a runtime says of itself, and of each kernel that it has."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal, absent
@@ -33,6 +34,17 @@ class Option:
         return self.default if self.introduced is _SAME else self.introduced
 
 
+class Sent(NamedTuple):
+    """What one member sends: messages that carry data, and their bytes.
+
+    A put, a get and this member's part in a collective are a message each; an empty message, a flag that is
+    set and a barrier are none.
+    """
+
+    messages: int = 0
+    bytes: int = 0
+
+
 @dataclass(frozen=True)
 class Cell:
     """What a runtime says of one kernel: pure data and pure functions, equal on all members.
@@ -53,6 +65,9 @@ class Cell:
     grid: bool = False
     # Whether members exchange data through memory that they share, so that messages bound nothing.
     shared: bool = False
+    # What member `rank` sends in each repetition but the warm-up: (problem, options, size, rank), the problem
+    # being a single case. Returns None, as a cell without it, where that is not known or not counted.
+    messages: Callable[[Any, Options, int, int], Sent | None] | None = None
     # What a reader of the record should know about runs of this cell.
     warning: str = ""
     # Why there is no such cell, where the model cannot express the kernel.
@@ -95,6 +110,7 @@ class Runtime:
             only={**common.only, **own.only},
             grid=own.grid or common.grid,
             shared=own.shared or common.shared,
+            messages=own.messages or common.messages,
             warning=own.warning or common.warning,
             absent=own.absent or common.absent,
         )
@@ -125,6 +141,19 @@ class Runtime:
         """Return the largest number of bytes that one of `size` members allocates."""
         own = self.cell(kernel).memory
         return own(problem, options, size) if own else problem.memory(size)
+
+    def messages(self, kernel: str, problem: Problem, options: Options, size: int, rank: int) -> Sent | None:
+        """Return what member `rank` sends in a repetition of one case; None: nothing is said of it."""
+        own = self.cell(kernel).messages
+        return own(problem, options, size, rank) if own else None
+
+    def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
+        """Count what this member sends, for an audit: a kernel is made on the yielded team and run inside.
+
+        The function that is yielded beside the team returns what the member has sent so far; there is None in
+        its place where the model's messages cannot be counted. An ordinary run never calls this.
+        """
+        return nullcontext((comm, None))
 
     def threads(self, options: Options) -> int:
         """Return the threads that compute in each member."""

@@ -73,7 +73,7 @@ def variants(name, kernel, given):
 @functools.cache
 def expected(kernel, problem, size=1):
     """Return the whole fields after a run; a field that each member has a row of depends on their number."""
-    parameters = dataclasses.asdict(problem)
+    parameters = problem.parameters()
     repetitions = parameters.pop("iterations") + 1
     function = getattr(reference, kernel)
     members = {"members": size} if "members" in inspect.signature(function).parameters else {}

@@ -1,11 +1,13 @@
 """In CI every component is installed, so a skipped test there is a failure."""
 
 import os
+import shutil
 import signal
 import uuid
 
 import pytest
 
+from tests import wheel
 from tests.launch import ENVIRONMENT, processes, wait_until
 
 # A shell's background job ignores the interrupt, and so would the programs that the tests interrupt.
@@ -54,3 +56,11 @@ def mark(monkeypatch):
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """Return the Python of another environment, with the wheels of prk and of a plug-in."""
+    folder = tmp_path_factory.mktemp("wheel")
+    yield wheel.environment(folder)
+    shutil.rmtree(folder)

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from prk.conformance.processes import marked, wait_until
 from prk.run import launcher, registry
+
+__all__ = ["wait_until"]
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -74,19 +76,4 @@ def own_lines(done):
 
 def processes(mark):
     """Return pid and command line of the living processes that carry the mark in their environment."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"PRK_TEST_MARK={mark}".encode() in (folder / "environ").read_bytes():
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-    return found
-
-
-def wait_until(what, seconds=30):
-    """Return what the function returns as soon as that is true, or what it returned last."""
-    end = time.monotonic() + seconds
-    while not (found := what()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return found
+    return marked(mark, "PRK_TEST_MARK")

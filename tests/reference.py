@@ -49,11 +49,11 @@ def transpose(order, repetitions, tile=0):
 
 
 def nstream(n, repetitions):
-    """Return a after `repetitions`."""
+    """Return the three vectors after `repetitions`."""
     a, b, c = np.zeros(n), np.full(n, 2.0), np.full(n, 2.0)
     for _ in range(repetitions):
         a += b + 3 * c
-    return {"a": a}
+    return {"a": a, "b": b, "c": c}
 
 
 def allreduce(min_bytes, max_bytes, factor, dtype, place, collective, repetitions, members):

@@ -9,9 +9,10 @@ from prk.run import registry
 from tests.launch import ROOT
 
 CONTRACT = {
-    "check", "cost", "decomposition", "job", "kernel", "memory", "metric", "problem", "runtime", "team",
-}  # fmt: skip
-MACHINERY = ("run", "records", "machine", "harness")
+    *("check", "cost", "coverage", "decomposition", "job", "kernel"),
+    *("memory", "metric", "problem", "runtime", "team"),
+}
+MACHINERY = ("run", "records", "machine", "harness", "conformance")
 
 
 def modules():

@@ -16,6 +16,7 @@ import numpy as np
 from prk.allreduce import model
 from prk.check import Box, Check, Fields, Partial, rows_at_a_time
 from prk.cost import Cost
+from prk.coverage import Whole
 from prk.metric import Metric
 from prk.problem import Curve, Measured, Problem, Refusal, parameter
 
@@ -64,6 +65,7 @@ class Allreduce(Problem):
     }
 
     curves: ClassVar[tuple[Curve, ...]] = (Curve("bus bandwidth over message size", "busbw", "bytes"),)
+    own_laps: ClassVar[bool] = True
 
     max_bytes: int = parameter(1 << 22, "largest message", label="Largest message (B)", size=True)
     min_bytes: int = parameter(4, "smallest message", label="Smallest message (B)", size=True)
@@ -169,6 +171,14 @@ class Allreduce(Problem):
     def change(self, size: int) -> int:
         """Return by how much an output element grows when every rank adds 1 to it in its input."""
         return size if self.collective in REDUCING else 1
+
+    def whole(self, size: int) -> Mapping[str, Whole]:
+        _, (blocks, length) = self.shape(size)
+        return {
+            "members": Whole((size,), "int64"),
+            "trace": Whole((size, self.repetitions), self.dtype),
+            "output": Whole((size, blocks * length), self.dtype),
+        }
 
     def partial(self, parts: Fields) -> Partial:
         trace, size = parts["trace"], int(parts["members"].values[0])

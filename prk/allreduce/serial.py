@@ -55,15 +55,31 @@ class Kernel(kernel.Kernel[Allreduce]):
         # The untimed repetition sends once: a result that comes one message late cannot hide in a burst.
         burst = range(self.problem.burst if done else 1)
         for number in range(done, done + count):
-            place = self.positions[number]
+            place, block = self.positions[number], number % len(self.output)
             self.input[:, place] += 1
             if self.in_place:
                 self.own[:] = self.input
+            if self.problem.audit:
+                self.trace[number] = self.audited(place, block, self.problem.burst if number else 1)
+                continue
             begin = clock()
             for _ in burst:
                 collective()
             self.laps.append((clock() - begin) / len(burst))
-            self.trace[number] = self.output[number % len(self.output), place]
+            self.trace[number] = self.output[block, place]
+
+    def audited(self, place: int, block: int, burst: int) -> float:
+        """Send the messages of a repetition, each of another input; return the mean of what comes out.
+
+        So a message that is not sent, because it would be the one before again, shows.
+        """
+        begin, seen = time.perf_counter(), 0.0
+        for number in range(burst):
+            self.input[:, place] += 1 if number else 0
+            self.collective()
+            seen += float(self.output[block, place])
+        self.laps.append((time.perf_counter() - begin) / burst)
+        return seen / burst
 
     def fields(self) -> Fields:
         rank = slice(self.comm.rank, self.comm.rank + 1)

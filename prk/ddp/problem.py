@@ -13,6 +13,7 @@ import numpy as np
 from prk import decomposition
 from prk.check import Check, Fields, Largest, Partial, Smallest, Target
 from prk.cost import Cost
+from prk.coverage import Whole
 from prk.ddp import data
 from prk.metric import Metric
 from prk.problem import Curve, Measured, Problem, Refusal, parameter
@@ -30,6 +31,12 @@ CRITERIA = (
     "relative error of the last step's gradient",
     "relative difference of the ranks' weights",
     f"relative error of the loss in the first {REPLAYED} steps",
+)
+# What an audit judges besides.
+AUDITED = (
+    "relative error of the gradient in a step between",
+    "relative difference of the ranks' gradients in any step",
+    "relative difference of the ranks' weights after any step",
 )
 RATE = Metric("rate", "samples/s")
 QUALITY = Metric("top-1", "share", kind="quality")
@@ -68,6 +75,8 @@ class Ddp(Problem):
         Curve("epochs to quality", "epochs"),
     )
 
+    own_laps: ClassVar[bool] = True
+
     iterations: int = parameter(
         219, "timed steps; one more runs first, untimed", label="Number of iterations"
     )
@@ -102,6 +111,11 @@ class Ddp(Problem):
         return [math.isqrt(self.weights // self.layers)] * (self.layers + 1)
 
     @property
+    def criteria(self) -> tuple[str, ...]:
+        """Return by what right training is recognised."""
+        return (*CRITERIA, *(AUDITED if self.audit else ()))
+
+    @property
     def work(self) -> int:
         return self.batch
 
@@ -120,9 +134,9 @@ class Ddp(Problem):
 
     @property
     def trained(self) -> int:
-        """Return how many numbers are trained, at most."""
+        """Return how many numbers are trained."""
         if self.workload == "fashion-mnist":
-            return 200_000
+            return 146_874
         # Only the digits' layers have biases.
         biases = sum(self.shape[1:]) if self.workload == "digits" else 0
         return sum(a * b for a, b in pairwise(self.shape)) + biases
@@ -130,7 +144,7 @@ class Ddp(Problem):
     def cases(self, size: int, number: int) -> "Sequence[Ddp]":
         """Return the trainings of repeat `number`, each with a seed of its own and its steps counted out."""
         steps = self.epochs * self.epoch - 1 if self.epochs else self.iterations
-        first = self.seed + number * self.seeds
+        first = (self.audit or self.seed) + number * self.seeds
         own = range(first, first + self.seeds)
         return [replace(self, seed=seed, seeds=1, iterations=steps, epochs=0) for seed in own]
 
@@ -184,17 +198,24 @@ class Ddp(Problem):
     def tolerance(self, name: str) -> float:
         return TOLERANCE
 
+    def whole(self, size: int) -> Mapping[str, Whole]:
+        return {
+            "weights": Whole((self.trained,), "float32"),
+            "loss": Whole((size, self.repetitions), "float32"),
+            "error": Whole((size, len(self.criteria)), "float32"),
+        }
+
     def partial(self, parts: Fields) -> Partial:
         broken = np.flatnonzero(~np.isfinite(parts["loss"].values[0]))
         first = float(broken[0]) if broken.size else math.inf
         errors = map(Largest, map(float, parts["error"].values[0]))
-        return {"broken": Smallest(first), **dict(zip(CRITERIA, errors, strict=True))}
+        return {"broken": Smallest(first), **dict(zip(self.criteria, errors, strict=True))}
 
     def check(self, found: Partial) -> list[Check]:
         broken = found["broken"].value
         if math.isfinite(broken):
             return [Check(f"loss at step {broken:.0f}", math.nan, self.tolerance("loss"))]
-        return [Check(name, found[name].value, self.tolerance("error")) for name in CRITERIA]
+        return [Check(name, found[name].value, self.tolerance("error")) for name in self.criteria]
 
     def stated(self, cases: Sequence[Measured]) -> Sequence[Measured]:
         return cases

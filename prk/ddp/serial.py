@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,13 @@ from torch import nn
 from prk import decomposition, kernel
 from prk.allreduce.problem import Allreduce
 from prk.check import Box, Fields
-from prk.ddp import models, replay
+from prk.ddp import audit, models, replay
 from prk.ddp.problem import REPLAYED, Ddp
 
 # Steps by which computation and communication are told apart after the run.
 PROBES = 10
 # What a kernel has seen of its training, a number a step or an epoch.
-SEEN = ("laps", "losses", "right", "ended")
+SEEN = ("laps", "losses", "right", "ended", "signed")
 
 
 class Kernel(kernel.Kernel[Ddp]):
@@ -39,8 +39,12 @@ class Kernel(kernel.Kernel[Ddp]):
         # By epoch: right answers to this member's part of the test data, and the seconds of the timed steps.
         self.right: list[int] = []
         self.ended: list[float] = []
-        # Weights before, and gradient of, the first and the last step.
+        # Weights before, and gradient of, the steps that are judged, the first and the last one among them.
+        self.judged = audit.steps(p)
         self.kept: list[tuple[np.ndarray, np.ndarray]] = []
+        # In an audit, the signs of gradient and weights after each step.
+        self.sign = audit.Signs(p.audit, self.flat().size) if p.audit else None
+        self.signed: list[tuple[float, float]] = []
         # The gradients that are averaged together; a single process averages none.
         self.groups: list[list[torch.Tensor]] = []
         # Seconds that `probe` found.
@@ -108,14 +112,15 @@ class Kernel(kernel.Kernel[Ddp]):
         for step in range(len(self.laps), len(self.laps) + count):
             inputs, labels = self.batch(step, self.comm.rank, self.comm.size)
             models.set_learning_rate(self.optimizer, p, step)
-            keep = step in (0, p.repetitions - 1)
-            before = self.flat() if keep else None
+            before = self.flat() if step in self.judged else None
             begin = time.perf_counter()
             loss = self.train(inputs, labels, self.backward)
             self.laps.append(time.perf_counter() - begin)
             self.losses.append(loss)
             if before is not None:
                 self.kept.append((before, self.gradient()))
+            if self.sign:
+                self.signed.append((self.sign(self.gradient()), self.sign(self.flat())))
             if (step + 1) % p.epoch == 0 and len(self.test_labels):
                 self.right.append(self.test())
                 self.ended.append(sum(self.laps[1:]))
@@ -158,7 +163,7 @@ class Kernel(kernel.Kernel[Ddp]):
     def errors(self, weights: np.ndarray) -> list[float]:
         """Return how far this member is from a single process: its gradients, its weights, the losses."""
         p, comm = self.problem, self.comm
-        (first, first_gradient), (last, last_gradient) = self.kept
+        (first, first_gradient), *between, (last, last_gradient) = self.kept
         losses, at_first = replay.replay(p, comm, self.batch, range(min(REPLAYED, len(self.losses))), first)
         _, at_last = replay.replay(p, comm, self.batch, [p.repetitions - 1], last)
         curve = replay.mean(comm, np.array(self.losses[: len(losses)]))
@@ -167,7 +172,17 @@ class Kernel(kernel.Kernel[Ddp]):
             replay.relative(last_gradient, at_last),
             replay.relative(weights, replay.shared(comm, weights)),
             float(np.abs(curve / losses - 1).max()),
+            *(self.audited(between) if p.audit else ()),
         ]
+
+    def audited(self, between: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[float]:
+        """Return how far it is from a single process in steps between, and from the first member in all."""
+        p, comm, worst = self.problem, self.comm, 0.0
+        for step, (before, gradient) in zip(self.judged[1:-1], between, strict=True):
+            _, right = replay.replay(p, comm, self.batch, [step], before)
+            worst = float(np.maximum(worst, replay.relative(gradient, right)))
+        signed = np.array(self.signed)
+        return [worst, *np.abs(signed - replay.shared(comm, signed)).max(axis=0).tolist()]
 
     def save(self) -> dict[str, np.ndarray]:
         """Return weights, momentum, and what has been seen of the training so far."""

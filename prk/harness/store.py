@@ -11,8 +11,8 @@ from typing import Any
 
 from prk.harness.plan.points import Plan, Point
 from prk.problem import Refusal
+from prk.records import identity, write
 from prk.records import read as record
-from prk.records import write
 from prk.records.build import RIGHT, STATES
 
 FAILED = ("failed", "timeout", "oom", "cancelled", "invalid")
@@ -39,6 +39,7 @@ class Store:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.records = self.folder / "records"
+        self.audits = self.folder / "audits"
         self.logs = self.folder / "logs"
         self.figures = self.folder / "figures"
         self.machine = self.folder / "machine.json"
@@ -79,6 +80,10 @@ class Store:
         """Return where the record of the launch called `name` stands."""
         return self.records / f"{name}.json"
 
+    def audit(self, point: Point) -> Path:
+        """Return where the record of a point's audit stands."""
+        return self.audits / f"{point.id}.json"
+
     def log(self, name: str) -> Path:
         """Return the stem of the launch's logs, which end in .out and .err."""
         return self.logs / name
@@ -97,11 +102,14 @@ class Store:
         return set()
 
     def set_aside(self, name: str) -> None:
-        """Move a record out of the way of the launch that repeats it; it is kept."""
+        """Move a record, and its point's audit, out of the way of what repeats it; both are kept."""
         aside = self.folder / "superseded"
         aside.mkdir(exist_ok=True)
         number = sum(1 for _ in aside.glob(f"{name}.*.json")) + 1
         self.path(name).rename(aside / f"{name}.{number}.json")
+        audit = self.audits / f"{identity.launch_of(name)[0]}.json"
+        if audit.exists():
+            audit.rename(aside / f"{name}-audit.{number}.json")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -29,4 +29,5 @@ class Kernel(kernel.Kernel[Nstream]):
         loops.nstream(self.a, self.b, self.c)
 
     def fields(self) -> Fields:
-        return {"a": Box((slice(*self.span),), self.a)}
+        where = (slice(*self.span),)
+        return {"a": Box(where, self.a), "b": Box(where, self.b), "c": Box(where, self.c)}

@@ -17,7 +17,8 @@ from prk.job import Job
 from prk.metric import Metric
 from prk.problem import Measured
 from prk.records import identity, migrate, placement
-from prk.run import environment
+from prk.run import environment, registry
+from prk.run.audit import Audited
 from prk.run.sample import Sample
 from prk.runtime import Runtime
 
@@ -44,6 +45,7 @@ class Report:
     # The cases that each repeat measured.
     repeats: Sequence[Sequence[Case]]
     communication: Mapping[str, Any]
+    audited: Audited | None = None
 
     @property
     def size(self) -> int:
@@ -55,7 +57,8 @@ class Report:
 
     @property
     def checks(self) -> list[Check]:
-        return [c for cases in self.measured for case in cases for c in case.checks]
+        found = [c for cases in self.measured for case in cases for c in case.checks]
+        return [*found, *(self.audited.checks if self.audited else ())]
 
     @property
     def valid(self) -> bool:
@@ -150,7 +153,9 @@ def build(report: Report) -> dict[str, Any]:
         "warmup_seconds": max(s.warmup for s in first),
         "setup_seconds": max(s.setup for s in first),
         "compile_seconds": max(s.compile for s in first),
+        "check_seconds": max(s.check for s in first),
         "check": {k: _finite(v) for k, v in asdict(worst).items()},
+        "audit": report.audited.table() if report.audited else None,
         "placement": placement.compact(members),
         "warnings": warnings(report, ranks * layout["threads"]),
         "communication": dict(report.communication),
@@ -162,6 +167,7 @@ def build(report: Report) -> dict[str, Any]:
             for e in case.samples[0].events
         ],
         "launch": launch(),
+        "plugins": registry.plugins(job.runtime, job.kernel),
     }
     return closed(found, job.argv, environment.capture())
 
@@ -173,7 +179,7 @@ def opening(**what: Any) -> dict[str, Any]:
 
 def closed(found: Mapping[str, Any], argv: Sequence[str], where: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole record: what was found, with how and where it was found; empty parts are left out."""
-    optional = ("communication", "table", "summary", "events", "launch")
+    optional = ("audit", "communication", "table", "summary", "events", "launch", "plugins")
     return {
         **{k: v for k, v in found.items() if v or k not in optional},
         "argv": list(argv),

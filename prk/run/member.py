@@ -4,16 +4,18 @@ No runtime repeats any of this, so a runtime that forgot an exchange cannot repo
 """
 
 import os
+import time
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
-from prk.check import combined
+from prk import coverage
+from prk.check import Check, Fields, combined
 from prk.job import Job, Outcome
 from prk.problem import Measured, Problem, Refusal, size_option
 from prk.records import build, text, write
 from prk.records.build import Case, Report
-from prk.run import environment, registry, timing
+from prk.run import audit, environment, registry, timing
 from prk.runtime import Runtime
 from prk.team import Team
 
@@ -21,6 +23,7 @@ from prk.team import Team
 def run(job: Job, comm: Team) -> Outcome:
     """Run the job as member comm.rank of comm.size; print and record on the first one."""
     how = registry.runtime(job.runtime)
+    job = audit.drawn(job, comm)
     members = comm.gather(_describe_member())
     refusal: str = comm.bcast(_refuse(job, how, members) if comm.rank == 0 and members else None)
     refusal = refusal or how.probe(job, comm)
@@ -32,12 +35,21 @@ def run(job: Job, comm: Team) -> Outcome:
     repeats: list[list[Case]] = []
     for number in range(job.repeat):
         cases: list[Case] = []
-        for problem in job.problem.cases(comm.size, number):
+        for problem in audit.timed(job).cases(comm.size, number):
             comm, found = _measure(problem, partial(make, problem, comm, job.options), comm)
             cases += found
         repeats.append(cases)
+    audited = None
+    if job.problem.audit:
+        seconds = [case.measured.seconds for case in repeats[0]]
+        try:
+            audited = audit.run(job, how, make, comm, seconds)
+        except Refusal as refusal:
+            return Outcome(2, str(refusal) if comm.rank == 0 else "")
     code: int = comm.bcast(
-        _finish(Report(job, how, members, repeats, how.describe())) if comm.rank == 0 and members else 0
+        _finish(Report(job, how, members, repeats, how.describe(), audited))
+        if comm.rank == 0 and members
+        else 0
     )
     return Outcome(code)
 
@@ -45,24 +57,42 @@ def run(job: Job, comm: Team) -> Outcome:
 def _measure(problem: Problem, make: Any, comm: Team) -> tuple[Team, list[Case]]:
     """Measure and check one case; return the team that is left and, on the first member, the case."""
     kernel, sample = timing.measure(make, comm, problem)
+    stopped = time.perf_counter()
     comm = kernel.comm
     ran = replace(problem, iterations=sample.repetitions)
-    partials = ran.partial(kernel.fields())
+    checks = _check(ran, kernel.fields(), comm)
+    sample = replace(sample, check=time.perf_counter() - stopped)
     kernel.probe()
-    gathered = comm.gather((sample, partials, kernel.findings()))
+    gathered = comm.gather((sample, kernel.findings()))
     kernel.close()
     del kernel
     if comm.rank > 0 or gathered is None:
         return comm, []
-    samples = tuple(s for s, _, _ in gathered)
+    samples = tuple(s for s, _ in gathered)
     measured = Measured(
         problem=ran,
         seconds=max(s.repetition for s in samples),
         laps=tuple(map(max, zip(*(s.laps for s in samples), strict=True))),
-        checks=tuple(ran.check(combined(p for _, p, _ in gathered))),
-        findings=tuple(f for _, _, f in gathered),
+        checks=tuple(checks),
+        findings=tuple(f for _, f in gathered),
     )
     return comm, [Case(measured, samples)]
+
+
+def _check(problem: Problem, fields: Fields, comm: Team) -> list[Check]:
+    """Return, on the first member, how right the fields are.
+
+    First whether they are what they must be and every element has one owner; only then is it looked at.
+    """
+    wholes = problem.whole(comm.size)
+    covered = comm.gather(coverage.partial(fields, wholes))
+    wrong: list[Check] = comm.bcast(
+        coverage.check(combined(covered), wholes) if comm.rank == 0 and covered else None
+    )
+    if wrong:
+        return wrong
+    partials = comm.gather(problem.partial(fields))
+    return problem.check(combined(partials)) if comm.rank == 0 and partials else []
 
 
 def _describe_member() -> dict[str, Any]:
@@ -93,6 +123,7 @@ def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]]) -> str:
             )
         job.problem.refuse(size)
         how.refuse(job.kernel, job.problem, job.options, size)
+        audit.refuse(job)
         _refuse_memory(job, how, members)
         if job.json:
             write.refuse(job.json)
@@ -104,6 +135,8 @@ def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]]) -> str:
 def _refuse_memory(job: Job, how: Runtime, members: list[dict[str, Any]]) -> None:
     """Raise Refusal if what the members of some host allocate is more than it has."""
     need = how.memory(job.kernel, job.problem, job.options, len(members))
+    # An audit holds one of the fields twice.
+    need *= 2 if job.problem.audit else 1
     hosts: dict[str, list[int]] = {}
     for member in members:
         hosts.setdefault(member["host"], []).append(member["available"])

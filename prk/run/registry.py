@@ -52,6 +52,22 @@ def _offered(group: str) -> dict[str, str]:
     return {e.name: e.value for e in entry_points(group=group)}
 
 
+def plugins(name: str, kernel: str) -> dict[str, str]:
+    """Return which of a runtime and a kernel other packages offer, each with its distribution and version."""
+    chosen = [("prk.runtimes", name, _package(name)), ("prk.kernels", kernel, package_of(kernel))]
+    return {
+        offered: _distribution(group, offered) for group, offered, p in chosen if not p.startswith("prk.")
+    }
+
+
+def _distribution(group: str, name: str) -> str:
+    """Return the distribution and its version that an entry point belongs to."""
+    from importlib.metadata import entry_points
+
+    made = next(e.dist for e in entry_points(group=group) if e.name == name)
+    return f"{made.name} {made.version}" if made else "unknown"
+
+
 def _package(name: str) -> str:
     """Return the package of a runtime; our own are found without a look at what else is installed."""
     own = f"prk.runtimes.{name}"

@@ -17,5 +17,7 @@ class Sample:
     repetitions: int
     # Of each repetition, where the kernel times them itself.
     laps: tuple[float, ...] = ()
+    # From the end of the clock until the fields are checked: no work of the kernel's belongs there.
+    check: float = 0.0
     # In seconds since the clock started.
     events: tuple[Event, ...] = ()

@@ -1,5 +1,6 @@
 """Stencil: out += sum of w * in over a star or a square, then in += 1 (PRK_SPEC, Stencil)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from prk import decomposition
 from prk.check import Box, Check, Fields, Largest, Partial, max_or_nan, rows_at_a_time
 from prk.cost import Cost
+from prk.coverage import Whole
 from prk.decomposition import Tile
 from prk.problem import Problem, Refusal, parameter
 
@@ -66,6 +68,16 @@ class Stencil(Problem):
         # A thread's band of rows is no thinner than the radius.
         return self.n // decomposition.grid(size)[1] // self.radius
 
+    @property
+    def rounding(self) -> float:
+        """Return a bound of one point's rounding: terms as large as 2n + K, in each of K repetitions."""
+        return float(np.finfo(self.dtype).eps) * (2 * self.n + self.repetitions) * self.repetitions
+
+    @property
+    def lost(self) -> float:
+        """Return the error that one lost halo leaves at the points beside it, the largest that it leaves."""
+        return sum(1 / k for k in range(1, self.radius + 1)) / (2 * self.radius)
+
     def tolerance(self, name: str) -> float:
         return 1e-8 if self.dtype == "float64" else 1e-4
 
@@ -95,8 +107,19 @@ class Stencil(Problem):
                     f"{self.n} gives {size} ranks tiles of {self.n // cut} {axis}, less than the radius",
                     f"use --n {cut * self.radius} or more, or fewer ranks",
                 )
+        if self.rounding > self.lost / 2:
+            works = "float64, or fewer iterations" if self.dtype == "float32" else "fewer iterations"
+            raise Refusal(
+                "--dtype",
+                f"{self.dtype} rounds by up to {self.rounding:.2g} here, which could hide a lost halo",
+                f"use {works}",
+            )
         if self.n**2 < size:
             raise Refusal("--n", f"{self.n} x {self.n} points do not reach {size} ranks", "use fewer ranks")
+
+    def whole(self, size: int) -> Mapping[str, Whole]:
+        grid = Whole((self.n, self.n), self.dtype)
+        return {"in": grid, "out": grid}
 
     def partial(self, parts: Fields) -> Partial:
         box, inp = parts["out"], parts["in"].values
@@ -127,9 +150,8 @@ class Stencil(Problem):
         answer = 2.0 * self.repetitions
         mean_out = found["sum of out"] / (self.n - 2 * self.radius) ** 2
         mean_in = found["sum of in"] / self.n**2
-        # One point's rounding: terms as large as 2n + K, in each of K repetitions. A halo stale by one
-        # repetition is off by more than 0.1 at its nearest points, and cancels out of the mean.
-        rounding = float(np.finfo(self.dtype).eps) * (2 * self.n + self.repetitions) * self.repetitions
+        # A halo stale by one repetition cancels out of the mean, but shows in the largest error.
+        rounding = self.rounding
         out, inp = self.tolerance("out"), self.tolerance("in")
         # The mean's: to nearest, a sum is off by a quarter of its last place on average.
         mean = max(out, rounding / 4 / answer)

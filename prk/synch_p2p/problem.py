@@ -1,5 +1,6 @@
 """Synch_p2p: A(i,j) = A(i-1,j) + A(i,j-1) - A(i-1,j-1), line after line (PRK_SPEC, Synch_p2p)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from prk import decomposition
 from prk.check import Box, Check, Fields, Largest, Partial, max_or_nan, rows_at_a_time
 from prk.cost import Cost
+from prk.coverage import Whole
 from prk.problem import Problem, Refusal, parameter
 
 
@@ -67,6 +69,9 @@ class SynchP2P(Problem):
             raise Refusal("--m", f"{self.m} is too small for {size} ranks", f"use at least {size + 1}")
         if self.group < 1:
             raise Refusal("--group", f"{self.group} is too small", "use 1, or more for a non-conforming run")
+
+    def whole(self, size: int) -> Mapping[str, Whole]:
+        return {"A": Whole((self.n, self.m))}
 
     def partial(self, parts: Fields) -> Partial:
         box = parts["A"]

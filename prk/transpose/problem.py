@@ -1,5 +1,6 @@
 """Transpose: B(j,i) += A(i,j), then A += 1, both matrices in column blocks (PRK_SPEC, Transpose)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from prk import decomposition
 from prk.check import Box, Check, Fields, Partial, rows_at_a_time
 from prk.cost import Cost
+from prk.coverage import Whole
 from prk.metric import MBYTES, Metric
 from prk.problem import Problem, Refusal, parameter
 
@@ -62,6 +64,11 @@ class Transpose(Problem):
             raise Refusal("--order", f"{self.order} does not divide over {size} ranks", f"use {works}")
         if self.tile < 0:
             raise Refusal("--tile", f"{self.tile} is negative", "use 32, or 0 for untiled")
+
+    def whole(self, size: int) -> Mapping[str, Whole]:
+        # A column is contiguous: the first index is the column.
+        matrix = Whole((self.order, self.order))
+        return {"A": matrix, "B": matrix}
 
     def partial(self, parts: Fields) -> Partial:
         # The fields' first index is the column, so that a column is contiguous.

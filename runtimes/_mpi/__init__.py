@@ -2,11 +2,13 @@
 
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
-from prk.runtime import Runtime
+from prk.runtime import Runtime, Sent
 
 
 class MPIRuntime(Runtime):
@@ -33,6 +35,11 @@ class MPIRuntime(Runtime):
         except BaseException as error:
             end(error)
             raise
+
+    def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
+        from . import count
+
+        return count.counting(comm)
 
     def describe(self) -> dict[str, Any]:
         import mpi4py

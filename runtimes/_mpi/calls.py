@@ -51,15 +51,17 @@ class Window(NamedTuple):
     scratch: int
 
 
-_library = ctypes.CDLL(MPI.__file__)
+library = ctypes.CDLL(MPI.__file__)
 _status = np.zeros(max(64, MPI._sizeof(MPI.Status)), np.uint8)
 # What MPI_Iprobe fills and nobody reads: a flag, then a status.
 _scratch = np.zeros(64 + len(_status), np.uint8)
+# Functions in the place of MPI's own, by name: those that count messages, during an audit.
+interposed: dict[str, int] = {}
 
 
 def address(name: str) -> int:
     """Return the address of an MPI function by its C name, from the library that mpi4py loaded."""
-    return address_of(_library, name)
+    return interposed.get(name) or address_of(library, name)
 
 
 def handle(thing: Any) -> Any:

@@ -9,6 +9,7 @@ from prk.team import Messages
 from prk.transpose import loops, serial
 
 from . import counted
+from .sent import SIDE
 
 # Messages that a process sends ahead of the one awaited: enough to keep the way busy, few enough for cache.
 AHEAD = 4
@@ -25,9 +26,7 @@ class Kernel(serial.Kernel):
 
     comm: Messages
 
-    # A block travels in squares of this side, 0.4 MiB: packed and unpacked in cache, and in long parts of
-    # columns (strips of 32 whole columns took twice as long to pack), an odd number of cache lines each.
-    side = 232
+    side = SIDE
 
     def setup(self) -> None:
         super().setup()

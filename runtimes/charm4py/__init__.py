@@ -6,10 +6,28 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from prk.job import Job, Outcome
-from prk.runtime import Cell, Option, Options
+from prk.runtime import Cell, Option, Options, Sent
 
-from .._tagged import Tagged
+from .. import _sent, _tagged
+from .._tagged import Tagged, sent
 from .chares import charmrun, refuse_chares
+
+
+def transpose_sent(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """Pieces of blocks to the chares of other processing elements, the matrix to those of this one."""
+    return sent.transpose(problem, size, sent.SIDE, options["overdecomposition"])
+
+
+class Counting(_tagged.Counting):
+    """A team that also counts what a kernel gives to the reductions of its chare."""
+
+    @property
+    def chare(self) -> "Counting":
+        return self
+
+    def allreduce(self, data: Any, reducer: Any) -> Any:
+        self.count(data)
+        return self.team.chare.allreduce(data, reducer)  # type: ignore[attr-defined]
 
 
 class Runtime(Tagged):
@@ -19,6 +37,7 @@ class Runtime(Tagged):
     install = "pip install 'prk[charm4py]'"
     count_option = "pe"
     look = ("#332288", "X", (5, 1.2, 1, 1.2, 1, 1.2))
+    counting = Counting
     # In two processes, and in one, which two chares share.
     pairs = ({"pe": 2}, {"pe": 1, "overdecomposition": 2})
     cells = {
@@ -28,8 +47,11 @@ class Runtime(Tagged):
                 Option("overdecomposition", 1, "chares a processing element", examples=(2, 4)),
             )
         ),
-        "stencil": Cell(grid=True),
-        "allreduce": Cell(only={"collective": ("allreduce",)}),
+        "nstream": Cell(messages=_sent.nothing),
+        "stencil": Cell(grid=True, messages=_sent.halos),
+        "synch_p2p": Cell(messages=_sent.pipeline_of_any),
+        "transpose": Cell(messages=transpose_sent),
+        "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
         "ddp": Cell(absent="a replica of the model has a process to itself, which chares share"),
     }
 

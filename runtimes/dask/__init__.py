@@ -6,12 +6,21 @@ from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
-from prk.runtime import Cell, Option, Options
+from prk.runtime import Cell, Option, Options, Sent
 
-from .._tagged import Tagged
+from .. import _sent
+from .._tagged import Tagged, sent
 
 ADDRESS = "address of a running scheduler; default: DASK_SCHEDULER_ADDRESS, or an own cluster"
 VARIANTS = ("blocks", "array")
+# The squares in which a block travels: a message costs 0.3 ms besides its bytes, so that squares twice and
+# four times as wide as the shared ones took less time.
+SIDE = 1000
+
+
+def transpose_sent(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+    """Pieces of blocks; what a dask.array's rechunk sends is the scheduler's business."""
+    return sent.transpose(problem, size, SIDE, 1) if options["variant"] == "blocks" else None
 
 
 class Runtime(Tagged):
@@ -29,11 +38,16 @@ class Runtime(Tagged):
                 Option("scheduler", "", ADDRESS),
             )
         ),
+        "nstream": Cell(messages=_sent.nothing),
+        "stencil": Cell(messages=_sent.halos),
+        "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(
-            options=(Option("variant", "blocks", "messages of blocks, or dask.array's rechunk", VARIANTS),)
+            options=(Option("variant", "blocks", "messages of blocks, or dask.array's rechunk", VARIANTS),),
+            messages=transpose_sent,
         ),
         "allreduce": Cell(
             only={"collective": ("allreduce",)},
+            messages=sent.allreduce,
             warning="Dask has no collectives: this allreduce is made of messages between its workers",
         ),
         "ddp": Cell(absent="Dask has no collectives, by which gradients are averaged"),

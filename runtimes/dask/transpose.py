@@ -12,13 +12,13 @@ from prk.transpose import serial
 from prk.transpose.problem import Transpose
 
 from .._tagged import transpose
+from . import SIDE
 
 
 class Blocks(transpose.Kernel):
     """This member's column blocks, exchanged by messages."""
 
-    # A message costs 0.3 ms besides its bytes, so that squares twice and four times as wide took less time.
-    side = 1000
+    side = SIDE
 
 
 class Array(serial.Kernel):

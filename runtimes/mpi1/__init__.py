@@ -7,7 +7,9 @@ from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options
 
+from .. import _sent
 from .._mpi import MPIRuntime
+from . import sent
 
 ALGORITHMS = ("library", "ring", "recursive-doubling", "rabenseifner")
 
@@ -32,13 +34,18 @@ class Runtime(MPIRuntime):
     title = "MPI two-sided: send and receive"
     look = ("#0072b2", "o", ())
     cells = {
+        "nstream": Cell(messages=_sent.nothing),
+        "stencil": Cell(messages=_sent.halos),
+        "synch_p2p": Cell(messages=_sent.pipeline),
         "transpose": Cell(
             options=(Option("exchange", "pairwise", "how the blocks travel", ("pairwise", "alltoall")),),
             memory=transpose_memory,
+            messages=sent.transpose,
         ),
         "allreduce": Cell(
             options=(Option("algorithm", "library", "the library's own, or one of ours", ALGORITHMS),),
             refuse=refuse_algorithm,
+            messages=sent.allreduce,
         ),
         "ddp": Cell(
             options=(
@@ -46,7 +53,8 @@ class Runtime(MPIRuntime):
                 Option(
                     "overlap", "thread", "how buckets are reduced meanwhile", ("thread", "nonblocking", "no")
                 ),
-            )
+            ),
+            messages=sent.ddp,
         ),
     }
 

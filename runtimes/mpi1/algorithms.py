@@ -12,8 +12,7 @@ from mpi4py import MPI
 
 from prk.allreduce import schedules
 
-# Bytes of a segment: small enough that several are under way, large enough that a message costs little.
-SEGMENT = 1 << 21
+from .sent import SEGMENT
 
 
 class Algorithm:

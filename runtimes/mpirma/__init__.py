@@ -6,6 +6,7 @@ from prk.job import Job
 from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options
 
+from .. import _sent
 from .._mpi import MPIRuntime
 
 SYNC = "when a window may be accessed"
@@ -30,8 +31,13 @@ class Runtime(MPIRuntime):
     look = ("#d55e00", "s", (5, 1.6))
     cells = {
         "*": Cell(options=(Option("window", "allocate", "whose memory it is: MPI's, or NumPy's", FLAVOURS),)),
-        "stencil": Cell(options=(Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),)),
-        "synch_p2p": Cell(options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),)),
+        "nstream": Cell(messages=_sent.nothing),
+        "stencil": Cell(
+            options=(Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),), messages=_sent.boxes
+        ),
+        "synch_p2p": Cell(
+            options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),), messages=_sent.pipeline
+        ),
         "transpose": Cell(
             options=(
                 Option("sync", "fence", SYNC, ("fence", "passive")),
@@ -40,6 +46,7 @@ class Runtime(MPIRuntime):
             ),
             memory=transpose_memory,
             refuse=refuse_bundle,
+            messages=_sent.blocks,
         ),
         "allreduce": Cell(absent="one-sided MPI has no collectives"),
         "ddp": Cell(absent="one-sided MPI has no collectives, by which gradients are averaged"),

@@ -6,9 +6,11 @@ from typing import Any
 from prk.decomposition import SuperTiles
 from prk.job import Job
 from prk.problem import Refusal
-from prk.runtime import Cell, Option, Options
+from prk.runtime import Cell, Option, Options, Sent
 
+from .. import _sent
 from .._mpi import MPIRuntime
+from . import sent
 
 WAIT = "how ranks of a group wait for each other"
 
@@ -67,6 +69,8 @@ WINDOW: dict[str, Callable[[Any, int, int], int]] = {
 class Runtime(MPIRuntime):
     name = "mpishm"
     title = "MPI shared memory: loads and stores in a group of ranks, messages between groups"
+    # The ranks of a group, where that is not said, as `probe` found them.
+    found: int | None = None
     look = ("#009e73", "^", (4, 1.2, 1, 1.2))
     cells = {
         "*": Cell(
@@ -81,11 +85,16 @@ class Runtime(MPIRuntime):
             refuse=refuse,
             shared=True,
         ),
+        "nstream": Cell(messages=_sent.nothing),
         "stencil": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             refuse=refuse_tiles,
+            messages=sent.stencil,
         ),
-        "synch_p2p": Cell(options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),)),
+        "synch_p2p": Cell(
+            options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
+            messages=sent.synch_p2p,
+        ),
         "transpose": Cell(
             options=(
                 Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),
@@ -93,10 +102,15 @@ class Runtime(MPIRuntime):
             ),
             memory=transpose_memory,
             refuse=refuse_communicators,
+            messages=sent.transpose,
         ),
-        "allreduce": Cell(only={"collective": ("allreduce",)}),
+        "allreduce": Cell(only={"collective": ("allreduce",)}, messages=sent.allreduce),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }
+
+    def messages(self, kernel: str, problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+        of_groups = {**options, "group-size": options["group-size"] or self.found}
+        return super().messages(kernel, problem, of_groups, size, rank)
 
     def probe(self, job: Job, comm: Any) -> str:
         from .._mpi import group
@@ -109,7 +123,7 @@ class Runtime(MPIRuntime):
                     f"some {asked} consecutive ranks are on more than one node",
                     f"use {largest} or a divisor of it, or fill the nodes one after the other",
                 )
-            size = asked or largest
+            self.found = size = asked or largest
             self.refuse(job.kernel, job.problem, {**job.options, "group-size": size}, comm.size)
             window = WINDOW.get(job.kernel)
             need = window(job.problem, comm.size, size) if window else job.problem.memory(comm.size)

@@ -7,6 +7,7 @@ from prk.transpose import loops, serial
 
 from .._mpi.group import Group, Meeting
 from .._mpi.largecount import message
+from .sent import communicating
 
 
 class Kernel(serial.Kernel):
@@ -35,8 +36,7 @@ class Kernel(serial.Kernel):
     def requests(self, source: int, to: int) -> tuple:
         """Return the receive and the send of a phase, of this rank's rows if it is a communicator."""
         group, count = self.group, self.options["communicators"]
-        # Spread over the group, and so over the node's sockets.
-        communicators = [part * group.size // count for part in range(count)]
+        communicators = communicating(group.size, count)
         if group.rank not in communicators:
             return ()
         rows = slice(*decomposition.block(self.side, count, communicators.index(group.rank)))

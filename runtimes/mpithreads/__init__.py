@@ -7,7 +7,7 @@ from prk.job import Job
 from prk.run import environment
 from prk.runtime import Cell
 
-from .. import mpi1
+from .. import _sent, mpi1
 from .._mpi import MPIRuntime
 from .._threads import Threads
 
@@ -22,6 +22,9 @@ class Runtime(Threads, MPIRuntime):
     look = ("#b27d00", "v", (7, 1.6))
     cells = {
         **Threads.cells,
+        "nstream": Cell(messages=_sent.nothing),
+        "stencil": Cell(messages=_sent.halos),
+        "synch_p2p": Cell(messages=_sent.pipeline),
         "transpose": mpi1.Runtime.cells["transpose"],
         "allreduce": Cell(absent="one thread of a rank would call the collective, as mpi1 does"),
         "ddp": Cell(absent="PyTorch computes with threads of its own: mpi1 with --torch-threads"),

@@ -3,14 +3,16 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
 from prk.run import environment
-from prk.runtime import Cell, Option, Options
+from prk.runtime import Cell, Option, Options, Sent
 
+from .. import _sent
 from .._mpi import MPIRuntime
 from . import heap
 
@@ -32,11 +34,14 @@ class Runtime(MPIRuntime):
                 ),
             )
         ),
-        "stencil": Cell(heap=heap.stencil),
+        "nstream": Cell(messages=_sent.nothing),
+        "stencil": Cell(heap=heap.stencil, messages=_sent.halos),
         "synch_p2p": Cell(
-            options=(Option("handshake", "off", HANDSHAKE, ("off", "on")),), heap=heap.synch_p2p
+            options=(Option("handshake", "off", HANDSHAKE, ("off", "on")),),
+            heap=heap.synch_p2p,
+            messages=_sent.pipeline_of_any,
         ),
-        "transpose": Cell(heap=heap.transpose),
+        "transpose": Cell(heap=heap.transpose, messages=_sent.blocks),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }
@@ -48,6 +53,10 @@ class Runtime(MPIRuntime):
 
     def memory(self, kernel: str, problem: Problem, options: Options, size: int) -> int:
         return super().memory(kernel, problem, options, size) + self.need(kernel, problem, size)
+
+    def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
+        # What a real OpenSHMEM puts is not counted; MPI is another library, and not there.
+        return nullcontext((comm, None)) if hasattr(comm, "shmem") else super().counted(comm)
 
     def probe(self, job: Job, comm: Any) -> str:
         # One process can hold one of the two libraries, so a running team is on one backend.

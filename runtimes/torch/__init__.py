@@ -3,12 +3,15 @@
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
-from prk.runtime import Cell, Option, Options
+from prk.runtime import Cell, Option, Options, Sent
 
+from .. import _sent
 from .._mpi import MPIRuntime
 
 CPU = "pip install torch --index-url https://download.pytorch.org/whl/cpu (the build without CUDA)"
@@ -28,7 +31,7 @@ class Runtime(MPIRuntime):
     look = ("#882255", "H", (3, 2.6))
     cells = {
         "*": Cell(absent="PyTorch is measured by what it is used for: collectives and training"),
-        "allreduce": Cell(refuse=refuse_place),
+        "allreduce": Cell(refuse=refuse_place, messages=_sent.collective),
         "ddp": Cell(
             options=(Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),)
         ),
@@ -55,6 +58,12 @@ class Runtime(MPIRuntime):
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)
+
+    def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
+        # As torch sees it: what gloo makes of a collective are messages of its own.
+        from . import count
+
+        return count.counting(comm)
 
     def describe(self) -> dict[str, Any]:
         import torch

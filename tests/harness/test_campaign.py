@@ -14,8 +14,10 @@ import pytest
 
 import prk
 from prk.harness.analyse import results
+from prk.harness.plan import expand
+from prk.harness.plan.sweep import read
 from prk.harness.store import Store
-from tests.harness.making import STAND_IN
+from tests.harness.making import STAND_IN, a_record
 from tests.launch import ENVIRONMENT, ROOT, run
 
 BENCH = [sys.executable, str(ROOT / "bench.py")]
@@ -260,3 +262,45 @@ def test_everything_but_running_works_without_mpi(tmp_path):
     for words in (["--help"], ["plan", "laptop"], ["run", "laptop", "--dry-run"]):
         done = bench(*words, cwd=tmp_path, **environment)
         assert done.returncode == 0, done.stderr
+
+
+AUDITED = """
+seed = 3
+audit = true
+repeat = 2
+[[points]]
+kernel = "stencil"
+runtime = ["mpi1", "serial"]
+n = 100
+"""
+
+
+def test_each_point_is_audited_before_its_first_launch(tmp_path):
+    sweep, folder = tmp_path / "audited.toml", tmp_path / "out"
+    sweep.write_text(AUDITED)
+    done = bench("run", sweep, "--out", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert statuses(folder) == {("mpi1", 1): ["ok", "ok"], ("serial", 1): ["ok", "ok"]}
+    for point in Store(folder).plan().points:
+        record = json.loads(Store(folder).audit(point).read_text())
+        jsonschema.validate(record, SCHEMA)
+        assert record["status"] == "ok"
+        assert record["audit"]["seed"] == record["parameters"]["audit"] > 0
+    assert all("audit" not in json.loads(p.read_text()) for p in folder.glob("records/*.json"))
+
+
+def test_what_its_audit_does_not_prove_is_not_timed(tmp_path):
+    sweep, folder = tmp_path / "audited.toml", tmp_path / "out"
+    sweep.write_text(AUDITED)
+    point = next(p for p in expand.make(read(sweep)).points if p.runtime == "serial")
+    folder.joinpath("audits").mkdir(parents=True)
+    wrong = a_record(point, status="invalid", reason="the largest error is 1")
+    folder.joinpath("audits", f"{point.id}.json").write_text(json.dumps(wrong))
+    assert bench("run", sweep, "--out", folder).returncode == 0
+    assert statuses(folder) == {("mpi1", 1): ["ok", "ok"], ("serial", 1): ["skipped", "skipped"]}
+    (reason,) = {r.reason for r in loaded(folder).results[point.id]}
+    assert reason == "its audit was invalid: the largest error is 1"
+    # Whoever repeats what was skipped for it is asked for the proof once more.
+    assert bench("retry", folder, "--status", "skipped").returncode == 0
+    assert statuses(folder)["serial", 1] == ["ok", "ok"]
+    assert json.loads(Store(folder).audit(point).read_text())["status"] == "ok"

@@ -16,7 +16,7 @@ import pytest
 
 from prk import cli
 from prk.check import Partial, Target, combined
-from prk.ddp import data, replay, serial
+from prk.ddp import data, models, replay, serial
 from prk.ddp.problem import Ddp
 from prk.problem import Measured, Refusal
 from prk.run import member, registry
@@ -375,3 +375,9 @@ if __name__ == "__main__":
     # The launcher of a sweep: what it starts follows.
     job, _ = cli.parse("ddp", sys.argv[sys.argv.index("prk.ddp") + 1 :])
     sys.exit(registry.runtime("mpi1").launch(replace(job, program="tests.kernels.test_ddp:dies")).code)
+
+
+@pytest.mark.parametrize("workload", ["digits", "fashion-mnist", "synthetic"])
+def test_how_many_numbers_are_trained_is_known_without_the_model(workload):
+    problem = Ddp(workload=workload)
+    assert problem.trained == sum(w.numel() for w in models.model(problem).parameters())

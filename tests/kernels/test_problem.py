@@ -8,8 +8,9 @@ import pytest
 from prk.allreduce.problem import Allreduce
 from prk.check import Box, Check, combined
 from prk.nstream.problem import Nstream
-from prk.problem import Measured, size_option
+from prk.problem import Measured, Refusal, size_option
 from prk.run import registry
+from prk.stencil import loops
 from prk.stencil.problem import Stencil
 from prk.synch_p2p.problem import SynchP2P
 from prk.team import Solo
@@ -163,3 +164,29 @@ def test_work_is_the_specification_s():
 
 def test_reference_of_the_specification_s_corner():
     assert reference.synch_p2p(7, 9, 4)["A"][-1, -1] == 4 * (7 + 9 - 2)
+
+
+@pytest.mark.parametrize("pattern", ["star", "compact"])
+@pytest.mark.parametrize("radius", [1, 2, 4, 8])
+def test_a_lost_halo_is_as_large_as_the_stencil_says(pattern, radius):
+    """The row beside a stale halo misses all weights that reach into it."""
+    made = Stencil(n=100, radius=radius, pattern=pattern)
+    assert made.lost == pytest.approx(abs(loops.weights(pattern, radius)[:radius].sum()))
+
+
+@pytest.mark.parametrize(
+    ("given", "works"),
+    [
+        ({"dtype": "float32", "n": 1000, "iterations": 2000}, "use float64, or fewer iterations"),
+        ({"dtype": "float32", "n": 200_000, "iterations": 10}, "use float64, or fewer iterations"),
+        ({"n": 1000, "iterations": 100_000_000}, "use fewer iterations"),
+    ],
+)
+def test_what_a_type_cannot_tell_is_refused(given, works):
+    with pytest.raises(Refusal, match=works):
+        Stencil(**given).refuse(2)
+
+
+@pytest.mark.parametrize("given", [{"n": 24000, "iterations": 1}, {"n": 49152, "iterations": 10}])
+def test_what_single_precision_can_tell_is_not_refused(given):
+    Stencil(dtype="float32", **given).refuse(2)

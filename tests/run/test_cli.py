@@ -7,10 +7,12 @@ from statistics import median
 import jsonschema
 import pytest
 
+from prk.conformance import mutation, rows
 from prk.records import placement
 from prk.run import registry
 from tests.launch import ROOT, kernel, mpirun, own_lines, run
 
+MISTAKES = rows.rows(ROOT / "tests/conformance/mutants.toml")
 SCHEMA = json.loads((ROOT / "prk/records/schema-2.json").read_text())
 
 # What is asked, on how many ranks, and what the one line must name.
@@ -124,16 +126,11 @@ def test_variant_is_labelled(tmp_path):
 
 
 def test_invalid_run_leaves_an_invalid_record_without_a_rate(tmp_path):
-    from tests.mutants import ROWS
-
-    number = next(
-        i for i, row in enumerate(ROWS) if row["runtime"] == "serial" and row["kernel"] == "stencil"
-    )
+    row = next(r for r in MISTAKES if (r.cell.runtime, r.cell.kernel) == ("serial", "stencil"))
     path = tmp_path / "record.json"
-    done = run(
-        sys.executable, "-m", "tests.mutants", "stencil", "--runtime", "serial", "--n", 60, "--json", path,
-        PRK_MUTANT=f"{number}:{tmp_path}",
-    )  # fmt: skip
+    with mutation.broken(row.mutant.module, row.source()) as broken:
+        broken["PYTHONPATH"] += f":{ROOT}"
+        done = kernel("stencil", "--n", 60, "--json", path, **broken)
     assert done.returncode == 1, done.stderr
     made = json.loads(path.read_text())
     jsonschema.validate(made, SCHEMA, cls=jsonschema.Draft202012Validator)

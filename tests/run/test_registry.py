@@ -1,8 +1,10 @@
 """Kernels and runtimes are found by looking; a launch imports no more of them than it runs."""
 
+import json
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 
 from prk.problem import Refusal
@@ -10,6 +12,7 @@ from prk.run import registry
 from prk.runtime import Cell, Option, Runtime
 from tests.launch import ROOT, kernel, own_lines, run
 
+SCHEMA = json.loads((ROOT / "prk/records/schema-2.json").read_text())
 BROKEN = {
     "raises": "raise ValueError('no licence found')",
     "lacks": "class Engine: pass",
@@ -53,6 +56,27 @@ def test_a_name_that_is_ours_stays_ours(plugins):
     done = run(sys.executable, "-m", "prk.nstream", "--runtime", "mpi1", "--n", 100, **plugins)
     assert done.returncode == 0, done.stderr
     assert "shipped name" not in done.stdout + done.stderr
+
+
+def test_a_plug_in_is_recorded_with_its_distribution_and_version(tmp_path):
+    """What is ours is not mentioned."""
+    info = tmp_path / "somebody_s-2.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody-s\nVersion: 2.5\n")
+    (info / "entry_points.txt").write_text("[prk.runtimes]\nalone = somebody_alone\n")
+    package = tmp_path / "somebody_alone"
+    package.mkdir()
+    text = "from prk.runtimes import serial\n\nclass Runtime(serial.Runtime):\n    name = 'alone'\n"
+    (package / "__init__.py").write_text(text)
+    (package / "nstream.py").write_text("from prk.nstream.serial import Kernel\n")
+    for name, plugins in (("alone", {"alone": "somebody-s 2.5"}), ("serial", None)):
+        path = tmp_path / f"{name}.json"
+        words = ["--runtime", name, "--n", 100, "--json", path]
+        done = kernel("nstream", *words, PYTHONPATH=f"{tmp_path}:{ROOT}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        record = json.loads(path.read_text())
+        assert record.get("plugins") == plugins
+        jsonschema.validate(record, SCHEMA)
 
 
 STARTED = """

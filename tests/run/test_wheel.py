@@ -1,87 +1,11 @@
 """The installed wheel works without a checkout, and with kernels and runtimes of other packages."""
 
-import re
-import shutil
+import json
 import sys
-import sysconfig
-
-import pytest
 
 from prk.run import registry
 from tests.launch import ROOT, run
-
-EXAMPLES = dict(re.findall(r"```python (\S+)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL))
-PLUGIN = """
-[build-system]
-requires = ["setuptools>=77"]
-build-backend = "setuptools.build_meta"
-[project]
-name = "somebody-s-kernels"
-version = "1.0"
-[project.entry-points."prk.kernels"]
-axpy = "somebody.axpy"
-[project.entry-points."prk.runtimes"]
-sendrecv = "somebody.sendrecv"
-[tool.setuptools.packages.find]
-include = ["somebody*"]
-"""
-
-
-def wheel(source, folder):
-    """Build a wheel of a source tree; return its path."""
-    done = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, source, seconds=300)
-    assert done.returncode == 0, done.stderr
-    return next(folder.glob("*.whl"))
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Return the Python of another environment, with the wheels of prk and of a plug-in."""
-    folder = tmp_path_factory.mktemp("wheel")
-    # From a copy: building leaves folders behind.
-    done = run("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    source = folder / "source"
-    for name in filter(None, done.stdout.split("\0")):
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_symlink():
-            target.symlink_to((ROOT / name).readlink())
-        elif (ROOT / name).exists():
-            target.write_bytes((ROOT / name).read_bytes())
-    plugin = folder / "plugin"
-    for name, text in EXAMPLES.items():
-        # The worked examples, as a package of somebody else's.
-        place, _, rest = name.partition("/")
-        target = plugin / "somebody" / rest
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for init in (target.parent / "__init__.py", plugin / "somebody" / "__init__.py"):
-            init.touch()
-        assert place in ("prk", "runtimes")
-        target.write_text(
-            text.replace("prk.axpy", "somebody.axpy")
-            .replace("from .._mpi", "from prk.runtimes._mpi")
-            .replace("from ..", "from prk.runtimes.")
-        )
-    (plugin / "pyproject.toml").write_text(PLUGIN)
-    run(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
-    python = folder / "venv" / "bin" / "python"
-    built = [wheel(source, folder / "own"), wheel(plugin, folder / "other")]
-    done = run(
-        sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", *built,
-        # Else the checkout passes for an installation.
-        seconds=120, PYTHONPATH="",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    # Dependencies only: the editable package of this environment is not seen through a path.
-    site = next((folder / "venv" / "lib").glob("python*")) / "site-packages"
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    yield python
-    shutil.rmtree(folder)
-
-
-def installed(python, *words, before=(), **more):
-    """Run a module in the other environment, away from the checkout."""
-    return run(*before, python, "-m", *words, PYTHONPATH="", **more)
+from tests.wheel import EXAMPLES, installed
 
 
 def test_matrix_and_kernels_work_outside_the_checkout(environment, tmp_path):
@@ -103,6 +27,8 @@ def test_a_kernel_of_another_package_runs_and_is_swept(environment, tmp_path):
     done = installed(environment, "somebody.axpy", "--json", "axpy.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Solution validates" in done.stdout
+    record = json.loads((tmp_path / "axpy.json").read_text())
+    assert record["plugins"] == {"axpy": "somebody-s-kernels 1.0"}
     words = ["run", "--kernel", "axpy", "--runtime", "serial", "--out", "swept"]
     done = installed(environment, "prk.harness.cli", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

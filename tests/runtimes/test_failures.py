@@ -6,23 +6,25 @@ import pytest
 
 from tests.launch import mpirun, run
 
+MISBEHAVE = "-m", "prk.conformance.misbehave"
+
 
 @pytest.mark.parametrize("how", ["raises", "leaves", "vanishes", "killed"])
 def test_job_ends_by_itself(how):
-    done = mpirun(3, "-m", "tests.failures", how, "stencil", "--n", 100, seconds=60)
+    done = mpirun(3, *MISBEHAVE, how, "stencil", "--n", 100, seconds=60)
     assert done.returncode != 0
     assert "Rate" not in done.stdout
     if how == "raises":
-        assert "the last rank raises" in done.stderr
+        assert "the last member raises" in done.stderr
 
 
 def test_hang_ends_at_the_time_limit():
-    done = mpirun(2, "-m", "tests.failures", "hangs", "stencil", "--timeout", 6, seconds=60)
+    done = mpirun(2, *MISBEHAVE, "hangs", "stencil", "--timeout", 6, seconds=60)
     assert done.returncode != 0
     assert done.stderr.count("--timeout") == 1
 
 
 def test_serial_failure_is_one():
-    done = run(sys.executable, "-m", "tests.failures", "raises", "stencil")
+    done = run(sys.executable, *MISBEHAVE, "raises", "stencil")
     assert done.returncode == 1
-    assert "the last rank raises" in done.stderr
+    assert "the last member raises" in done.stderr

@@ -43,7 +43,7 @@ def test_refusal_is_one_line_and_ends_all_pes():
 
 @pytest.mark.parametrize("how", ["raises", "leaves", "killed"])
 def test_pe_that_goes_wrong_ends_the_job(how):
-    done = oshrun(2, "-m", "tests.failures", how, "stencil", *REAL, seconds=60)
+    done = oshrun(2, "-m", "prk.conformance.misbehave", how, "stencil", *REAL, seconds=60)
     assert done.returncode != 0
     assert "Rate" not in done.stdout
 

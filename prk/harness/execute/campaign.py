@@ -62,14 +62,37 @@ def run_one(kept: Store, one: Launch) -> tuple[str, str | None]:
     Raises OSError if that cannot be written.
     """
     path = kept.path(one.name)
-    why = unavailable(one.point)
+    why = unavailable(one.point) or unproven(kept, one)
     if why:
         found = verdict.Verdict("skipped", "plan", why)
         write.write(own_record(one, found, 0.0), path)
         return found.status, found.reason
+    return _start(kept, one, path, one.name)
+
+
+def unproven(kept: Store, one: Launch) -> str | None:
+    """Say how the audit of a launch's point ended, if one is wanted and went wrong; run it if missing."""
+    if not one.audit:
+        return None
+    path = kept.audit(one.point)
+    if path.exists():
+        try:
+            found = store.read(path, one.point, 0)
+        except ValueError as error:
+            return f"the record of its audit {error}"
+        status, reason = found.status, found.reason
+    else:
+        path.parent.mkdir(exist_ok=True)
+        first = command.audited(one, str(kept.path(one.name)), str(path))
+        status, reason = _start(kept, first, path, f"{one.point.id}-audit")
+    return None if status in RIGHT else f"its audit was {status}: {reason}"
+
+
+def _start(kept: Store, one: Launch, path: Path, log: str) -> tuple[str, str | None]:
+    """Start a launch whose record is to stand at `path`; return its status and reason."""
     seconds = 0.0
     try:
-        ended = launch.run(one.command, command.environment(one), one.limit, kept.log(one.name))
+        ended = launch.run(one.command, command.environment(one), one.limit, kept.log(log))
         found, seconds = verdict.judge(one.point, ended, one.limit), ended.seconds
     except OSError as error:
         if error.filename != one.command[0]:
@@ -77,7 +100,7 @@ def run_one(kept: Store, one: Launch) -> tuple[str, str | None]:
         found = verdict.Verdict("failed", "launch", f"cannot start {one.command[0]}: {error.strerror}")
     status, reason = _settle(path, one, found, seconds)
     if status in RIGHT:
-        kept.forget_log(one.name)
+        kept.forget_log(log)
     return status, reason
 
 

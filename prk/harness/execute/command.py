@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prk.harness.plan.points import Plan, Point
@@ -29,6 +29,8 @@ class Launch:
     command: tuple[str, ...]
     limit: float
     about: Mapping[str, Any]
+    # Whether the point is audited before.
+    audit: bool = False
 
     @property
     def name(self) -> str:
@@ -49,7 +51,16 @@ def launch(plan: Plan, number: int, point: Point, repeat: int, record: str, laun
         "repeat": repeat,
         "command": shown(command),
     }
-    return Launch(point, repeat, tuple(command), plan.timeout, about)
+    # A program of others has no audit.
+    audit = plan.audit and not point.foreign
+    return Launch(point, repeat, tuple(command), plan.timeout, about, audit)
+
+
+def audited(one: Launch, own: str, record: str) -> Launch:
+    """Return the launch that audits the point of one whose record would be `own`; its record is `record`."""
+    words = [w for word in one.command for w in ((record, "--audit") if word == own else (word,))]
+    about = {**one.about, "command": shown(words), "repeat": 0}
+    return replace(one, repeat=0, command=tuple(words), about=about, audit=False)
 
 
 def shown(command: Sequence[str]) -> str:

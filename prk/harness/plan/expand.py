@@ -42,6 +42,7 @@ def make(sweep: Sweep) -> Plan:
         excluded=tuple(excluded),
         launcher=sweep.launcher,
         machine=sweep.machine,
+        audit=sweep.audit,
     )
 
 
@@ -134,7 +135,7 @@ class _Expansion:
         """Raise Refusal for a key that some kernel of the block does not have."""
         own = {k for k in self.block.axes if k not in ("kernel", "runtime", *LAYOUT)}
         for kernel in self.block.axes["kernel"]:
-            fields = registry.problem_class(kernel).__dataclass_fields__
+            fields = registry.problem_class(kernel)().parameters()
             known(
                 sorted(own),
                 [*fields, *LAYOUT, "kernel", "runtime", "options", "zip", "exclude", "figure"],

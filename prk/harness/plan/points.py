@@ -74,6 +74,8 @@ class Plan:
     excluded: tuple[Mapping[str, str], ...] = ()
     launcher: str = ""
     machine: bool = False
+    # Whether each point is audited before its first launch.
+    audit: bool = False
     schema: int = field(default=VERSION)
 
     def table(self) -> dict[str, Any]:

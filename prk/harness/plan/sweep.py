@@ -12,7 +12,10 @@ from prk.problem import Refusal
 
 SHIPPED = Path(prk.__file__).with_name("jobs") / "sweeps"
 
-TOP = ("name", "title", "repeat", "timeout", "seed", "launcher", "machine", "points", "runtimes", "presets")
+TOP = (
+    "name", "title", "repeat", "timeout", "seed", "launcher", "machine", "audit",
+    "points", "runtimes", "presets",
+)  # fmt: skip
 LAYOUT = ("ranks", "nodes", "ranks_per_node", "threads")
 # Keys of a block of points that are not parameters of its kernels.
 BLOCK = ("kernel", "runtime", *LAYOUT, "options", "zip", "exclude", "figure")
@@ -52,6 +55,8 @@ class Sweep:
     seed: int | None = None
     launcher: str = ""
     machine: bool = False
+    # Whether each point is audited before its first launch.
+    audit: bool = False
     foreign: Mapping[str, Foreign] = field(default_factory=dict)
 
 
@@ -96,6 +101,7 @@ def parse(table: Mapping[str, Any], source: str, name: str, preset: str = "") ->
         seed=typed(table, "seed", int, None, source),
         launcher=typed(table, "launcher", str, "", source),
         machine=typed(table, "machine", bool, False, source),
+        audit=typed(table, "audit", bool, False, source),
         **measure(table, source, {"repeat": 1, "timeout": 600.0}),
     )
     presets = typed(table, "presets", dict, {}, source)

@@ -1,0 +1,244 @@
+"""Break a runtime's own files by small mistakes, one at a time, and see whether a run notices."""
+
+import json
+import os
+import random
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from prk.conformance import mutants, processes
+from prk.conformance.conform import Cell, audits, lines
+from prk.conformance.mutants import Mutant
+from prk.run import registry
+
+# With a neighbour on one side, and on both.
+MEMBERS = (2, 3)
+# A mutant may take as many times as long as the runtime does unbroken, and that many seconds more.
+SLOWER, MORE = 3, 10
+# Which module is broken, and the file with its broken source.
+MUTANT = "PRK_MUTANT"
+# Read by Python itself at the start of every process of the team, whatever starts it; writes to no package.
+HOOK = f"""\
+import importlib.util
+import os
+import sys
+
+
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        module, _, file = os.environ["{MUTANT}"].partition("=")
+        return importlib.util.spec_from_file_location(name, file) if name == module else None
+
+
+sys.meta_path.insert(0, Broken())
+"""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One mutant of a runtime and what became of it: killed by what, or survived."""
+
+    runtime: str
+    kernels: tuple[str, ...]
+    mutant: Mutant
+    killed: bool
+    how: str
+    seconds: float
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.runtime, *self.mutant.key
+
+
+class Equivalent:
+    """Mutants that are no mistakes, each with its reason, as a TOML file lists them.
+
+    A row names module, function, before and after; without `after` it speaks of all mutants of the statement.
+    """
+
+    def __init__(self, path: Path | None):
+        rows = tomllib.loads(path.read_text()).get("equivalent", []) if path and path.exists() else []
+        self.reasons = {(r["module"], r["function"], r["before"], r.get("after")): r["reason"] for r in rows}
+
+    def reason(self, mutant: Mutant) -> str:
+        """Return why a mutant is no mistake, or nothing."""
+        known = (mutant.module, mutant.function, mutant.before)
+        found: str = self.reasons.get((*known, mutant.after)) or self.reasons.get((*known, None), "")
+        return found
+
+
+@contextmanager
+def broken(module: str, source: str) -> Iterator[dict[str, str]]:
+    """Yield the variables under which every process that is started imports a module from another source."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"{module.rpartition('.')[2]}.py")
+        file.write_text(source)
+        hook = Path(folder, "hook")
+        hook.mkdir()
+        Path(hook, "sitecustomize.py").write_text(HOOK)
+        before = os.environ.get("PYTHONPATH")
+        path = os.pathsep.join([str(hook), *([before] if before else [])])
+        # What has the unbroken code inside may be cached.
+        cache = {"NUMBA_CACHE_DIR": str(Path(folder, "cache"))} if inlined(module, source) else {}
+        yield {MUTANT: f"{module}={file}", "PYTHONPATH": path, **cache}
+
+
+def inlined(module: str, source: str) -> bool:
+    """Tell whether other modules may have compiled code of this one inside their own."""
+    # A kernel's own file is imported by none.
+    return "njit" in source and module.rpartition(".")[2] not in registry.kernels()
+
+
+def modules(runtime: str, kernel: str, shared: bool) -> list[str]:
+    """Return the modules of a runtime that its kernel imports; `shared`: with what others have in common."""
+    package = registry.runtimes()[runtime]
+    start = registry.module_of(runtime, kernel)
+    siblings = f"{package.rpartition('.')[0]}._"
+
+    def belongs(module: str) -> bool:
+        return module == start or module.startswith((f"{package}.", *([siblings] if shared else [])))
+
+    return mutants.modules(start, belongs) if start else []
+
+
+def pool(runtime: str, kernels: Sequence[str], shared: bool) -> dict[Mutant, tuple[str, ...]]:
+    """Return all mutants of a runtime, each with the kernels that can show it."""
+    found: dict[str, list[str]] = {}
+    for kernel in kernels:
+        for module in modules(runtime, kernel, shared):
+            found.setdefault(module, []).append(kernel)
+    return {
+        mutant: tuple(using)
+        for module, using in found.items()
+        for mutant in mutants.mutants(module, mutants.source_of(module).read_text())
+    }
+
+
+class Trial:
+    """Tries mutants of one runtime, on as few members as show a mistake."""
+
+    def __init__(self, runtime: str, data: int, seed: int):
+        self.runtime, self.data, self.seed = runtime, data, seed
+        # Seconds that the runtime takes unbroken, by kernel and members; and what it says if it fails.
+        self.usual: dict[Cell, float] = {}
+
+    def cells(self, kernel: str) -> list[Cell]:
+        """Return how a kernel is started for every mutant."""
+        how = registry.runtime(self.runtime)
+        counts = MEMBERS if how.launched or how.count_option else (1,)
+        data = self.data if audits(self.runtime, kernel) else 0
+        return [Cell(self.runtime, kernel, count, (), data, self.seed) for count in counts]
+
+    def unbroken(self, cell: Cell, module: str) -> float:
+        """Return the seconds that a cell takes. Raises RuntimeError if it fails without any mistake."""
+        if cell not in self.usual:
+            # Compiles what is not yet compiled, so that the second one tells.
+            for _ in range(2):
+                with broken(module, mutants.source_of(module).read_text()) as variables:
+                    ended = start(cell, variables, 600)
+                if ended.code != 0:
+                    raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
+            self.usual[cell] = ended.seconds
+        return self.usual[cell]
+
+    def attempt(self, mutant: Mutant, kernels: Sequence[str]) -> Tried:
+        """Run what a mutant may break until something notices."""
+        begin = time.monotonic()
+        source = mutants.mutated(mutant, mutants.source_of(mutant.module).read_text())
+        killed, how = False, "nothing notices"
+        for cell in [cell for kernel in kernels for cell in self.cells(kernel)]:
+            limit = SLOWER * self.unbroken(cell, mutant.module) + MORE
+            with broken(mutant.module, source) as variables:
+                # Code that is compiled anew takes its time.
+                ended = start(cell, variables, limit + 60 * ("njit" in source))
+            if ended.code != 0:
+                killed, how = True, f"{cell.kernel} on {cell.members}: {noticed(ended.out, ended.reason)}"
+                break
+        return Tried(self.runtime, tuple(kernels), mutant, killed, how, time.monotonic() - begin)
+
+
+def start(cell: Cell, variables: Mapping[str, str], limit: float) -> processes.Ended:
+    """Run a cell's matrix up to the first wrong case."""
+    return cell.start(["prk.conformance.team", "-1", str(cell.seed), "1", *cell.job], limit, variables)
+
+
+def noticed(out: str, reason: str) -> str:
+    """Return what a matrix says is wrong, or how it ended."""
+    wrong = [said["why"] for said in lines(out) if said.get("why")]
+    return wrong[0] if wrong else reason
+
+
+def tried(path: Path | None) -> dict[tuple[object, ...], Tried]:
+    """Return what a file says of earlier trials, the last word on each mutant."""
+    found = {}
+    for line in path.read_text().splitlines() if path and path.exists() else []:
+        row = json.loads(line)
+        one = Tried(**{**row, "kernels": tuple(row["kernels"]), "mutant": Mutant(**row["mutant"])})
+        found[one.key] = one
+    return found
+
+
+def mutate(
+    work: Sequence[tuple[str, Sequence[str]]],
+    budget: float,
+    data: int,
+    seed: int,
+    shared: bool,
+    path: Path | None,
+) -> Iterator[Tried]:
+    """Yield the trials of mutants of runtimes and their kernels, in random order, while the budget lasts.
+
+    What the file has already is not tried again, and what is tried is added to it.
+    """
+    known = tried(path)
+    waiting = [
+        (runtime, mutant, using)
+        for runtime, kernels in work
+        for mutant, using in pool(runtime, kernels, shared).items()
+    ]
+    random.Random(seed).shuffle(waiting)
+    trials = {runtime: Trial(runtime, data, seed) for runtime, _ in work}
+    end = time.monotonic() + budget
+    for runtime, mutant, using in waiting:
+        if (runtime, *mutant.key) in known:
+            yield known[runtime, *mutant.key]
+        elif time.monotonic() < end:
+            one = trials[runtime].attempt(mutant, using)
+            if path:
+                with path.open("a") as file:
+                    file.write(json.dumps(asdict(one)) + "\n")
+            yield one
+
+
+def scores(found: Sequence[Tried], equivalent: Equivalent) -> list[tuple[str, ...]]:
+    """Return a table: of each runtime, what was tried, what was killed, what is equivalent, and the score."""
+    rows: list[tuple[str, ...]] = [("runtime", "tried", "killed", "equivalent", "survived", "score")]
+    for runtime in dict.fromkeys(one.runtime for one in found):
+        own = [one for one in found if one.runtime == runtime]
+        n = Counter(
+            "killed" if t.killed else "equivalent" if equivalent.reason(t.mutant) else "survived" for t in own
+        )
+        counted = n["killed"] + n["survived"]
+        score = f"{100 * n['killed'] / counted:.1f} %" if counted else ""
+        rows.append(
+            (runtime, str(len(own)), *(str(n[k]) for k in ("killed", "equivalent", "survived")), score)
+        )
+    return rows
+
+
+def survivors(found: Sequence[Tried], equivalent: Equivalent) -> list[str]:
+    """Return lines on each mutant that nothing noticed: where, what, and why that is none, if it is said."""
+    said = []
+    for one in found:
+        if not one.killed:
+            m, reason = one.mutant, equivalent.reason(one.mutant)
+            where = f"{one.runtime} {mutants.source_of(m.module)}:{m.line} {m.function}: {m.kind}"
+            first = f"equivalent {where}: {reason}" if reason else f"SURVIVED {where}"
+            said.append(f"{first}\n    - {m.before}\n    + {m.after}")
+    return said

@@ -1,0 +1,59 @@
+"""What a rank sends in a repetition, where that is mpi1's own. Pure, without MPI."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from prk.allreduce import schedules
+from prk.runtime import Options, Sent
+
+from .. import _sent as common
+
+# Bytes of a segment of a large message of ours: small enough that several are under way, large enough that
+# a message costs little.
+SEGMENT = 1 << 21
+
+
+def transpose(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A block goes to every other rank; a collective also carries the diagonal's, unused."""
+    if options["exchange"] == "alltoall":
+        return Sent(1, 8 * size * (problem.order // size) ** 2)
+    return common.blocks(problem, options, size, rank)
+
+
+def allreduce(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """What a rank gives a collective, or what it sends by one of our algorithms."""
+    algorithm, count = options["algorithm"], problem.work // problem.itemsize
+    if algorithm == "library":
+        return common.collective(problem, options, size, rank)
+    segment = SEGMENT // problem.itemsize
+    if algorithm == "ring":
+        return common.parts(problem, [sent for sent, _ in schedules.ring(rank, size, count)], segment)
+    if algorithm == "rabenseifner":
+        return common.parts(problem, common.halving(problem, size, rank), segment)
+    return _doubling(problem, size, rank, segment)
+
+
+def _doubling(problem: Any, size: int, rank: int, segment: int) -> Sent:
+    """All elements go to each partner in one message, and to and from a folded rank in segments."""
+    whole, fold = slice(0, problem.work // problem.itemsize), schedules.fold(rank, size)
+    partners = 0 if fold.index is None else len(schedules.halvings(fold.index, size, whole.stop))
+    folded = fold.gives_to is not None or fold.takes_from is not None
+    exchanged = common.parts(problem, partners * [whole])
+    given = common.parts(problem, [whole] if folded else [], segment)
+    return Sent(exchanged.messages + given.messages, exchanged.bytes + given.bytes)
+
+
+def ddp(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+    """The gradients, a bucket at a time from the last layer to the first; of no model but linear layers."""
+    if problem.workload == "fashion-mnist":
+        return None
+    lengths = []
+    for inside, outside in pairwise(problem.shape):
+        lengths += [inside * outside, *([outside] if problem.workload == "digits" else [])]
+    buckets, held = 0, math.inf
+    for length in reversed(lengths):
+        if 4 * (held + length) > options["bucket-mb"] * 1e6:
+            buckets, held = buckets + 1, 0
+        held += length
+    return Sent(buckets, 4 * problem.trained)

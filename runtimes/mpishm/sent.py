@@ -1,0 +1,60 @@
+"""What a rank sends to other groups in a repetition; inside a group nothing but empty messages travels. Pure.
+
+A group of no given size is as large as the nodes let it be: nothing is said of that here.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from prk import decomposition
+from prk.runtime import Options, Sent
+
+from .. import _sent as common
+
+Said = Callable[[Any, Options, int, int], Sent | None]
+
+
+def of_groups(function: Callable[[Any, Options, int, int, int], Sent]) -> Said:
+    """Return the function of a cell from one that takes the size of the groups besides."""
+
+    @wraps(function)
+    def said(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+        group = options["group-size"]
+        return function(problem, options, size, rank, group) if group else None
+
+    return said
+
+
+stencil = of_groups(common.boxes)
+
+
+@of_groups
+def synch_p2p(problem: Any, options: Options, size: int, rank: int, group: int) -> Sent:
+    """The last rank of a group sends its column, unless there is one group: then loads carry all."""
+    last = (rank + 1) % group == 0
+    return common.pipeline(problem, options, size, rank) if last and group < size else Sent()
+
+
+@of_groups
+def transpose(problem: Any, options: Options, size: int, rank: int, group: int) -> Sent:
+    """The communicators of a group divide the rows of its block for each other group."""
+    count, side = options["communicators"], group * (problem.order // size)
+    communicators = communicating(group, count)
+    if rank % group not in communicators:
+        return Sent()
+    start, stop = decomposition.block(side, count, communicators.index(rank % group))
+    others = size // group - 1
+    return Sent(others, 8 * others * side * (stop - start))
+
+
+@of_groups
+def allreduce(problem: Any, options: Options, size: int, rank: int, group: int) -> Sent:
+    """A rank gives its part of the elements to the allreduce over the groups, if there are several."""
+    part = slice(*decomposition.block(problem.work // problem.itemsize, group, rank % group))
+    return common.parts(problem, [part] if group < size else [])
+
+
+def communicating(group: int, count: int) -> list[int]:
+    """Return the ranks of a group that exchange messages, spread over it and so over a node's sockets."""
+    return [part * group // count for part in range(count)]
