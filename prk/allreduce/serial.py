@@ -75,7 +75,10 @@ class Kernel(kernel.Kernel[Allreduce]):
         """
         begin, seen = time.perf_counter(), 0.0
         for number in range(burst):
-            self.input[:, place] += 1 if number else 0
+            if number:
+                self.input[:, place] += 1
+                if self.in_place:
+                    self.own[:] = self.input
             self.collective()
             seen += float(self.output[block, place])
         self.laps.append((time.perf_counter() - begin) / burst)

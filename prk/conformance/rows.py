@@ -11,7 +11,6 @@ from pathlib import Path
 from prk.conformance import mutants, mutation, processes
 from prk.conformance.conform import Cell
 from prk.conformance.mutants import Mutant
-from prk.conformance.report import Result
 from prk.run import registry
 
 # Seconds that a broken run may take; one that compiles anew is slow.
@@ -52,11 +51,3 @@ def attempt(row: Row) -> processes.Ended:
     """Run the command line with the mistake in place."""
     with mutation.broken(row.mutant.module, row.source()) as variables:
         return row.cell.start(row.words, LIMIT, variables)
-
-
-def result(row: Row) -> Result:
-    """Tell whether a run notices the mistake: its answer must be invalid, and no rate stated."""
-    ended = attempt(row)
-    noticed = ended.code == 1 and "Solution is invalid" in ended.out and "Solution validates" not in ended.out
-    why = "" if noticed else f"it is not noticed: {ended.reason}"
-    return row.cell.result(f"mistake: {row.what}", why, seconds=ended.seconds)

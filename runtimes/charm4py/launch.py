@@ -14,10 +14,14 @@ from .chares import charmrun
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
+# Whether this process, or the one that it was made from, has asked for that.
+dies_with_parent = False
 
 
 def die_with_parent() -> None:
     """Ask the kernel to end this process with the one that started it, however that one ends."""
+    global dies_with_parent
+    dies_with_parent = True
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -18,6 +18,7 @@ from prk.check import Fields
 from prk.job import Job, Outcome
 from prk.problem import Refusal
 
+from . import launch
 from .chares import refuse_chares
 
 
@@ -125,6 +126,9 @@ class Member(Chare):
     """One chare: a member of the team."""
 
     def __init__(self, columns: int, size: int):
+        # Once more: Charm makes the other processing elements of a node from the first one, after its start.
+        if launch.dies_with_parent:
+            launch.die_with_parent()
         self.comm = Comm(self, columns, size)
 
     @coro
