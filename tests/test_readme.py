@@ -7,11 +7,13 @@ import pytest
 
 from prk import cli
 from prk.harness.plan import expand, sweep
+from prk.run import registry
 from tests.launch import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
 COMMANDS = [shlex.split(line, comments=True) for line in re.findall(r"^    (\S.*)$", TEXT, re.MULTILINE)]
-KERNELS = [words for words in COMMANDS if any(re.fullmatch(r"prk\.[a-z0-9_]+", word) for word in words)]
+PROGRAMS = {f"prk.{name}" for name in registry.kernels()}
+KERNELS = [words for words in COMMANDS if PROGRAMS & set(words)]
 SWEEPS = [
     words for words in COMMANDS if words[:3] == ["python", "bench.py", "run"] and "--kernel" not in words
 ]
@@ -19,7 +21,7 @@ SWEEPS = [
 
 @pytest.mark.parametrize("words", KERNELS, ids=" ".join)
 def test_kernels_are_asked_what_they_understand(words):
-    at = next(i for i, word in enumerate(words) if word.startswith("prk."))
+    at = next(i for i, word in enumerate(words) if word in PROGRAMS)
     under_mpi = ["--runtime", "mpi1"] if words[0] == "mpirun" and "--runtime" not in words else []
     job, _ = cli.parse(words[at].removeprefix("prk."), [*words[at + 1 :], *under_mpi])
     ranks = int(words[2]) if words[0] in ("mpirun", "torchrun") else 1
