@@ -109,7 +109,7 @@ def named(found: Machine) -> list[tuple[str, str]]:
     if found.latency is not None:
         table.append(("Message of 8 bytes", f"{found.latency * 1e6:.2f} us"))
     if found.message_stream is not None:
-        table.append(("Messages of 8 bytes, a stream", f"{found.message_stream * 1e6:.3f} us each"))
+        table.append(("Messages of 8 B, streamed", f"{found.message_stream * 1e6:.3f} us each"))
     if found.message_bandwidth is not None:
         table.append(("Messages of 4 MiB", f"{found.message_bandwidth / 1e9:.1f} GB/s"))
     return table
