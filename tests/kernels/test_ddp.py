@@ -381,3 +381,11 @@ if __name__ == "__main__":
 def test_how_many_numbers_are_trained_is_known_without_the_model(workload):
     problem = Ddp(workload=workload)
     assert problem.trained == sum(w.numel() for w in models.model(problem).parameters())
+
+
+@pytest.mark.parametrize("words", [["--batch", 4, "--iterations", 1, "--weights", 9], ["--batch", 16]])
+def test_a_batch_that_is_known_by_heart_is_trained_rightly(words):
+    """Its loss is 0, of which no error is a part."""
+    given = ["--iterations", 20, "--weights", 40_000, "--quiet", *words]
+    done = kernel("ddp", "--workload", "synthetic", *given)
+    assert done.returncode == 0, done.stdout
