@@ -1,4 +1,4 @@
-"""Whether the members' fields make up the whole: every element once, in the type that was asked for. Pure.
+"""Whether the members' fields make up the whole: every element once, in the type that was asked for.
 
 Only where fields lie and what they look like is combined, never their values.
 """
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from prk.check import Box, Check, Field, Fields, Keyed, Partial
+from prk.check import Box, Check, Field, Fields, Keyed, Partial, combined
+from prk.team import Team
 
 MASK = 2**64 - 1
 
@@ -137,6 +138,13 @@ def check(found: Partial, wholes: Mapping[str, Whole]) -> list[Check]:
         same = found[f"{name} is owned"] == whole.all()
         checks.append(Check(f"elements of {name} with no owner or several", float(not same), 0.0))
     return [c for c in checks if not c.valid]
+
+
+def agreed(fields: Fields, wholes: Mapping[str, Whole], team: Team) -> list[Check]:
+    """Return what `check` says of all members' fields, on each of them. Collective."""
+    covered = team.gather(partial(fields, wholes))
+    wrong: list[Check] = team.bcast(check(combined(covered), wholes) if team.rank == 0 and covered else None)
+    return wrong
 
 
 def owned(field: Field) -> Owners | Keys:

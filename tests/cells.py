@@ -176,12 +176,12 @@ def run(job, comm):
     return Outcome(1 if wrong or not ran else 0)
 
 
-def main(name, **options):
-    """Start the comparison on a runtime; `options` are the runtime's own, such as threads or workers."""
+def main(name, program="tests.cells:run", **options):
+    """Start a program on a runtime; `options` are the runtime's own, such as threads or workers."""
     how = registry.runtime(name)
     defaults = {o.name: o.default for o in how.cell("stencil").options}
     problem = registry.problem_class("stencil")()
-    return how.launch(Job("stencil", name, problem, defaults | options, program="tests.cells:run")).code
+    return how.launch(Job("stencil", name, problem, defaults | options, program=program)).code
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from typing import Any
 
-from prk.job import Job, Outcome
+from prk.job import Outcome
 from prk.run import registry
 from prk.runtime import Sent
 from tests import cells
@@ -65,14 +65,6 @@ def run(job, comm):
     return Outcome(1 if lines or not ran else 0)
 
 
-def main(name, **options):
-    """Start the comparison on a runtime; `options` are the runtime's own, such as threads or workers."""
-    how = registry.runtime(name)
-    defaults = {o.name: o.default for o in how.cell("stencil").options}
-    problem = registry.problem_class("stencil")()
-    return how.launch(Job("stencil", name, problem, defaults | options, program="tests.counts:run")).code
-
-
 if __name__ == "__main__":
     chosen = (word.split("=") for word in sys.argv[2:])
-    sys.exit(main(sys.argv[1], **{k: int(v) for k, v in chosen}))
+    sys.exit(cells.main(sys.argv[1], "tests.counts:run", **{k: int(v) for k, v in chosen}))

@@ -204,10 +204,7 @@ def compare(kernel: Kernel[Any], reference: Any, counts: Sequence[int]) -> list[
         fresh = _refresh(kernel, reference, number)
         kernel.repeat(count)
         fields = kernel.fields()
-        covered = comm.gather(coverage.partial(fields, wholes))
-        wrong: list[Check] = comm.bcast(
-            coverage.check(combined(covered), wholes) if comm.rank == 0 and covered else None
-        )
+        wrong = coverage.agreed(fields, wholes, comm)
         if wrong:
             return wrong
         worst.append(errors(problem, comm.size, fields, fresh, reference, count))

@@ -84,11 +84,7 @@ def _check(problem: Problem, fields: Fields, comm: Team) -> list[Check]:
 
     First whether they are what they must be and every element has one owner; only then is it looked at.
     """
-    wholes = problem.whole(comm.size)
-    covered = comm.gather(coverage.partial(fields, wholes))
-    wrong: list[Check] = comm.bcast(
-        coverage.check(combined(covered), wholes) if comm.rank == 0 and covered else None
-    )
+    wrong = coverage.agreed(fields, problem.whole(comm.size), comm)
     if wrong:
         return wrong
     partials = comm.gather(problem.partial(fields))
