@@ -77,7 +77,8 @@ def wait_for_all(team, value):
 class Team:
     """Threads that each run their part of some work; the caller is the first of them.
 
-    `failed` is called by a thread that fails, where the others may wait for something else than its flags.
+    `failed` is called by every thread that fails, where others may wait for something else than its flags;
+    with the first error, since the others fail only because of it.
     """
 
     def __init__(self, size: int, cpus: list[int], failed: Callable[[BaseException], None] | None = None):
@@ -148,7 +149,7 @@ class Team:
         self.errors.append(error)
         publish(self.shared, FAILED, 1)
         if self.failed:
-            self.failed(error)
+            self.failed(self.errors[0])
 
     def _pin(self, thread: int) -> None:
         if self.cpus:

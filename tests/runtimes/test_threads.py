@@ -173,7 +173,8 @@ def test_error_of_one_thread_ends_the_wait_of_the_others(who):
         made.run(work)
     made.close()
     assert time.monotonic() - start < 20
-    assert isinstance(failed[0], ValueError)
+    # Whoever comes first to say it, and all three do, says what it was.
+    assert [type(error) for error in failed] == [ValueError] * 3
 
 
 def test_wait_ends_at_its_limit():
