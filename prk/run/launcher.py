@@ -16,6 +16,8 @@ OVERSUBSCRIBED = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_mpi_yield_when_idle": "1",
 }
+# A job that was submitted without its submitter's environment would keep its own from its steps, even PATH.
+WHOLE = {"SLURM_EXPORT_ENV": "ALL"}
 
 
 def words(layout: Mapping[str, int], template: str = "", unbound: bool = False) -> list[str]:
@@ -29,5 +31,20 @@ def words(layout: Mapping[str, int], template: str = "", unbound: bool = False) 
 
 
 def environment(oversubscribed: bool) -> dict[str, str]:
-    """Return the variables that let MPI start here: as root, and oversubscribed if that is meant."""
-    return {**(AS_ROOT if os.geteuid() == 0 else {}), **(OVERSUBSCRIBED if oversubscribed else {})}
+    """Return the variables that let MPI start here: as root, in a job, oversubscribed if that is meant."""
+    return {
+        **(AS_ROOT if os.geteuid() == 0 else {}),
+        **(WHOLE if "SLURM_JOB_ID" in os.environ else {}),
+        **(OVERSUBSCRIBED if oversubscribed else {}),
+    }
+
+
+def at_a_terminal(variables: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a person sits at this step of Slurm, as under `srun --pty bash`.
+
+    Its variables then are no launcher's: what is started there is not what Slurm started.
+    """
+    try:
+        return os.readlink(f"/proc/{variables['SLURM_TASK_PID']}/fd/0").startswith("/dev/pts/")
+    except (KeyError, OSError):
+        return False

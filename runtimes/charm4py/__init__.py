@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -12,10 +13,23 @@ from .. import _sent, _tagged
 from .._tagged import Tagged, sent
 from .chares import charmrun, refuse_chares
 
+# Elements of a vector that are reduced at a time: few enough to need little memory, 8 MiB.
+SEGMENT = 1 << 20
+
 
 def transpose_sent(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """Pieces of blocks to the chares of other processing elements, the matrix to those of this one."""
     return sent.transpose(problem, size, sent.SIDE, options["overdecomposition"])
+
+
+def reduce_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes, with those of a segment as it leaves, on its way, and as it arrives."""
+    return problem.memory(size) + 3 * 8 * min(problem.n, SEGMENT)
+
+
+def reduce_sent(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """Every chare contributes its vector, a segment at a time."""
+    return Sent(-(-problem.n // SEGMENT), 8 * problem.n)
 
 
 class Counting(_tagged.Counting):
@@ -28,6 +42,10 @@ class Counting(_tagged.Counting):
     def allreduce(self, data: Any, reducer: Any) -> Any:
         self.count(data)
         return self.team.chare.allreduce(data, reducer)  # type: ignore[attr-defined]
+
+    def reduce(self, to: Any, data: Any, reducer: Any) -> None:
+        self.count(data)
+        self.team.chare.reduce(to, data, reducer)  # type: ignore[attr-defined]
 
 
 class Runtime(Tagged):
@@ -51,11 +69,17 @@ class Runtime(Tagged):
         "stencil": Cell(grid=True, messages=_sent.halos),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(messages=transpose_sent),
+        "sparse": Cell(options=(_sent.GATHER,), memory=sent.sparse_memory, messages=_sent.slices),
+        "dgemm": Cell(messages=_sent.panels),
+        "refcount": Cell(absent=_sent.NOTHING_SHARED),
+        "random": Cell(messages=_sent.values_of_others),
+        "synch_global": Cell(messages=_sent.digits),
+        "reduce": Cell(memory=reduce_memory, messages=reduce_sent),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
         "ddp": Cell(absent="a replica of the model has a process to itself, which chares share"),
     }
 
-    def members_a_rank(self, options: Options) -> int:
+    def members_a_rank(self, kernel: str, options: Options) -> int:
         return options["overdecomposition"]
 
     def describe(self) -> dict[str, Any]:
@@ -73,7 +97,11 @@ class Runtime(Tagged):
     ) -> list[str]:
         # charmrun leaves a file in its folder, which the nodes read; without ++mpiexec it would use one node.
         start = ["env", f"--chdir={shared}", str(charmrun()), f"+p{options['pe']}"]
-        return [*start, "++timeout", "60", "++mpiexec", "++remote-shell", shlex.join(step), *words]
+        # Seconds in which all have to come up: thousands of Pythons share a file system.
+        patience = 60 + options["pe"] // 10
+        # It writes the program's words into a script, all but the first, which is a path, as they are.
+        told = [shutil.which(words[0]) or words[0], *map(shlex.quote, words[1:])]
+        return [*start, "++timeout", str(patience), "++mpiexec", "++remote-shell", " ".join(step), *told]
 
     def launch(self, job: Job) -> Outcome:
         grid = self.cell(job.kernel).grid

@@ -31,8 +31,11 @@ def run(job: Job, pes: int, grid: bool) -> int:
     command = [sys.executable, "-m", f"{__package__}.element", packed, "++quiet"]
     if pes > 1:
         command = [str(charmrun()), "++local", "++quiet", f"+p{pes}", *command]
-    process = subprocess.Popen(command, preexec_fn=die_with_parent)
+    # What they print goes through this process: charmrun, or the first of them, would end with a closed pipe.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
     try:
+        for line in process.stdout or ():
+            print(line.decode(errors="replace"), end="", flush=True)
         code = process.wait()
     except BaseException:
         process.kill()

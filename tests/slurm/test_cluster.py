@@ -1,11 +1,16 @@
 """The real thing: sweeps on a Slurm of four nodes, and what goes wrong with them."""
 
 import json
+import os
 import re
 import shutil
+import signal
+import site
+import subprocess
 import sys
 import tempfile
 import time
+import venv
 from pathlib import Path
 
 import jsonschema
@@ -18,7 +23,7 @@ from prk.records import placement
 from prk.run import registry
 from tests.harness.making import STAND_IN
 from tests.harness.test_campaign import SCHEMA
-from tests.launch import ROOT, run
+from tests.launch import BIN, ENVIRONMENT, ROOT, run
 
 CLUSTER = Path(__file__).with_name("cluster")
 MPICH = ROOT / ".venv-mpich" / "bin" / "python"
@@ -26,6 +31,12 @@ MPICH = ROOT / ".venv-mpich" / "bin" / "python"
 # The sweeps besides README's. Programs of others stand for what goes wrong, without spending anybody's time.
 HANGING = '[runtimes.hanging]\ncommand = "srun --nodes={nodes} --ntasks={ranks} sleep 500"\n'
 HANGS = '[[points]]\nkernel = "stencil"\nruntime = "hanging"\n'
+# Any of what a container, or a disk, does on one node only.
+PICKY = """#!/bin/sh
+echo "$1 $NUMBA_CACHE_DIR" >>"$(dirname "$0")/started"
+[ "$SLURMD_NODENAME" != "$(cat "$(dirname "$0")/broken")" ] || { echo 'OSError: no disk' >&2; exit 1; }
+exec "$@"
+"""
 SWEEPS = {
     "lost": (HANGING + HANGS, 'cache = ""'),
     "cancelled": (HANGING + HANGS, 'cache = ""'),
@@ -59,7 +70,44 @@ runtime = "torch"
 nodes = 2
 max_bytes = 4096
 """,
-        'bind = "none"\ncache = ""',
+        # As some sites have it: jobs get nothing of their submitter's environment, nor do steps of the job's.
+        'bind = "none"\ncache = ""\nsbatch_flags = ["--export=NONE"]',
+    ),
+    "unset": (HANGING + HANGS, 'setup = ["export A=1", "false", "export A=2"]'),
+    "failing": (
+        """repeat = 2
+[runtimes.failing]
+command = "mpirun -n {ranks} false"
+[[points]]
+kernel = "stencil"
+runtime = "failing"
+iterations = [1, 2]
+""",
+        'failures = 3\ncollect = false\nlicenses = "prk:1"\nmail = "nobody"',
+    ),
+    # Copies on the nodes, a wrapper around each process; more nodes than some want, and a cache of others.
+    "staged": (
+        """timeout = 60
+[runtimes.foreign]
+command = "mpirun -n {ranks} STAND_IN good {iterations} {n}"
+[[points]]
+kernel = "stencil"
+runtime = ["foreign", "mpi1"]
+nodes = [1, 2]
+n = 200
+""",
+        """bind = "none"
+python = "FOLDER/own/bin/python"
+wrapper = ["FOLDER/picky"]
+stage = true
+setup = ["export PATH=BIN:$PATH NUMBA_CACHE_DIR=FOLDER/theirs"]
+[[nodes]]
+at_least = 2
+partition = "debug"
+[collect]
+partition = "small"
+time = "5"
+""",
     ),
     # MPICH under srun, and all node counts in one job.
     "one": (
@@ -100,6 +148,8 @@ def slurm():
 
         # Nodes of one host name: OpenSHMEM's library then takes the ranks of all for ranks of one.
         setattr(on_it, "apart", "no namespaces" not in done.stderr)  # noqa: B010
+        setattr(on_it, "place", Path(folder))  # noqa: B010
+        setattr(on_it, "environment", {**ENVIRONMENT, **own})  # noqa: B010
         yield on_it
     finally:
         run(CLUSTER, "down", seconds=100, **own)
@@ -109,19 +159,29 @@ def slurm():
 @pytest.fixture(scope="module")
 def submitted(slurm, tmp_path_factory):
     """Submit all sweeps; return the folder where they are, and a function that runs prk-bench slurm there."""
-    folder = tmp_path_factory.mktemp("sweeps")
+    folder = tmp_path_factory.mktemp("all sweeps")
     for name in ("bench.py", "jobs"):
         (folder / name).symlink_to(ROOT / name)
+    (folder / "picky").write_text(PICKY)
+    (folder / "picky").chmod(0o755)
+    (folder / "broken").write_text("none")
+    (folder / "theirs").mkdir()
+    (folder / "theirs" / "kept").touch()
+    venv.create(folder / "own")
+    (path,) = (folder / "own").glob("lib/python*/site-packages")
+    (path / "more.pth").write_text("\n".join(site.getsitepackages()))
 
     def bench(*words):
         return slurm(sys.executable, "bench.py", *words, cwd=folder)
 
     said = {c.split()[3]: slurm("bash", "-c", c, cwd=folder) for c in readme_commands()[:3]}
-    for name, (text, site) in SWEEPS.items():
-        text = text.replace("NODES", "2" if slurm.apart else "1")
+    for name, (text, own) in SWEEPS.items():
+        text = text.replace("NODES", "2" if slurm.apart else "1").replace("STAND_IN", STAND_IN)
         (folder / f"{name}.toml").write_text(f"seed = 1\n{text}")
-        (folder / f"{name}-site.toml").write_text(site)
-        more = ["--one-allocation"] if name == "one" else []
+        # A word of Slurm's file may hold a blank, one of a shell's line may not.
+        own = own.replace("PATH=BIN", f"PATH='{BIN}'").replace("FOLDER/theirs", f"'{folder}/theirs'")
+        (folder / f"{name}-site.toml").write_text(own.replace("FOLDER", str(folder)))
+        more = ["--one-allocation"] if name in ("one", "staged") else []
         done = bench("slurm", "submit", f"{name}.toml", "--site", f"{name}-site.toml", "--out", name, *more)
         assert done.returncode == 0, done.stdout + done.stderr
     return folder, bench, said
@@ -207,11 +267,13 @@ def test_cancelled_job_is_read_back(slurm, submitted):
     folder, bench, _ = submitted
     number = job(folder / "cancelled", "nodes-1")
     wait(lambda: launch_runs(folder / "cancelled"))
+    assert list(slurm.place.glob(f"prk-{number}-*"))
     assert bench("slurm", "cancel", "cancelled").stdout.startswith(f"cancelled nodes-1 ({number}), collect (")
     ended(slurm, number)
     bench("slurm", "collect", "cancelled")
     found = records(folder / "cancelled")["hanging", 1]
     assert (found["status"], found["reason"]) == ("cancelled", f"job {number} (nodes-1) was cancelled")
+    wait(lambda: not list(slurm.place.glob(f"prk-{number}-*")), 10)
     assert "1 cancelled" in bench("results", "cancelled").stdout
 
 
@@ -269,8 +331,8 @@ def test_readme_runs_every_runtime_as_written(slurm, submitted):
     drawn = {s.label: [d.x for d in s.dots] for s in scaling(sweep).series}
     assert drawn == {n: [1, 2] if n in several else [1] for n in here - {"serial"}}
     cache = found["mpi1", 2]["environment"]["variables"]["NUMBA_CACHE_DIR"]
-    assert cache.endswith(f"/prk-{numbers['nodes-2']}")
-    assert not Path(cache).exists(), "it goes with the job"
+    assert Path(cache).parent.name.startswith(f"prk-{numbers['nodes-2']}-")
+    assert not Path(cache).parent.exists(), "it goes with the job"
     # Compiled before anything was timed.
     assert found["mpi1", 2]["compile_seconds"] < 0.5
     assert (
@@ -315,14 +377,137 @@ def test_one_allocation_under_srun_with_a_launch_over_its_limit(slurm, submitted
     for nodes in (1, 2):
         one = found["mpi1", nodes]
         assert len(placement.hosts(one["placement"])) == nodes
-        assert one["launch"]["command"].startswith(f"srun --nodes={nodes} --ntasks={2 * nodes} ")
+        command = one["launch"]["command"]
+        assert command.startswith(f"srun --nodes={nodes} ")
+        assert f" --ntasks={2 * nodes} " in command
         assert len(one["launch"]["allocation"]["nodes"]) == 2
     assert " --cpus-per-task=2 " in found["mpithreads", 2]["launch"]["command"]
+
+
+def test_setup_that_fails_ends_the_job(slurm, submitted):
+    folder, bench, _ = submitted
+    number = job(folder / "unset", "nodes-1")
+    ended(slurm, number)
+    done = bench("slurm", "status", "unset")
+    assert f"1 never started: job {number} (nodes-1) failed with exit code 1" in done.stdout
+
+
+def test_job_gives_up_after_so_many_failures(slurm, submitted):
+    folder, bench, _ = submitted
+    number = job(folder / "failing", "nodes-1")
+    ended(slurm, number)
+    done = bench("slurm", "status", "failing")
+    why = f"job {number} (nodes-1) gave up: 3 launches failed one after the other"
+    assert "3 failed, 1 never started" in done.stdout
+    assert f"1 never started: {why}" in done.stdout
+    # What it left is submitted again.
+    assert "submitted nodes-1.2: job" in bench("slurm", "submit", "failing").stdout
+    bench("slurm", "cancel", "failing")
+
+
+def test_environment_on_the_nodes_and_what_a_job_may_not_remove(slurm, submitted):
+    folder, _, _ = submitted
+    number = job(folder / "staged", "all")
+    ended(slurm, number, job(folder / "staged", "collect"))
+    log = (folder / "staged" / "slurm" / f"all.{number}.out").read_text()
+    found = records(folder / "staged")
+    assert {k: v["status"] for k, v in found.items()} == dict.fromkeys(
+        [("foreign", 1), ("foreign", 2), ("mpi1", 1), ("mpi1", 2)], "ok"
+    ), log
+    # The first node has what wants one only.
+    (hosts,) = {tuple(r["launch"]["allocation"]["nodes"]) for r in found.values()}
+    assert placement.hosts(found["mpi1", 1]["placement"]) == [hosts[0]]
+    for name in ("mpi1", "foreign"):
+        assert f" --host {hosts[0]}:1 " in found[name, 1]["launch"]["command"]
+    started = {tuple(line.split(" ")) for line in (folder / "started").read_text().splitlines()}
+    own = [(what, cache) for what, cache in started if what.endswith("/environment/bin/python")]
+    assert own, started
+    for what, cache in own:
+        assert Path(cache).parent == Path(what).parents[2]
+        assert not Path(cache).exists()
+    assert (folder / "theirs" / "kept").exists()
+    assert found["mpi1", 2]["launch"]["startup_seconds"] > 0
+
+
+def test_node_that_cannot_start_python_ends_the_job_before_it_runs(slurm, submitted):
+    folder, bench, _ = submitted
+    (folder / "broken").write_text("n2")
+    (folder / "sick.toml").write_text(
+        '[[points]]\nkernel = "stencil"\nruntime = "mpi1"\nnodes = 4\nn = 200\n'
+    )
+    (folder / "sick-site.toml").write_text(f'bind = "none"\ncollect = false\nwrapper = ["{folder}/picky"]\n')
+    bench("slurm", "submit", "sick.toml", "--site", "sick-site.toml", "--out", "sick")
+    number = job(folder / "sick", "nodes-4")
+    ended(slurm, number)
+    why = f"job {number} (nodes-4) gave up: n2 cannot start prk: OSError: no disk"
+    assert f"1 never started: {why}" in bench("slurm", "status", "sick").stdout
+    assert not list((folder / "sick" / "logs").iterdir())
+
+
+def test_node_that_breaks_ends_the_job(slurm, submitted):
+    """After the first failure, and not when as many have failed as may."""
+    folder, bench, _ = submitted
+    (folder / "broken").write_text("none")
+    (folder / "worse.toml").write_text(
+        f"""repeat = 3
+[runtimes.breaking]
+command = "sh -c 'echo $SLURMD_NODENAME >\\"{folder}/broken\\"; exit 1'"
+"""
+        + HANGS.replace("hanging", "breaking")
+    )
+    bench("slurm", "submit", "worse.toml", "--site", "sick-site.toml", "--out", "worse")
+    number = job(folder / "worse", "nodes-1")
+    ended(slurm, number)
+    node = (folder / "broken").read_text().strip()
+    done = bench("slurm", "status", "worse")
+    assert "1 failed, 2 never started" in done.stdout or "2 never started, 1 failed" in done.stdout
+    why = f"job {number} (nodes-1) gave up: {node} cannot start prk: OSError: no disk"
+    assert f"2 never started: {why}" in done.stdout
+
+
+def test_launch_that_cannot_end_in_time_is_left_to_another_job(slurm, submitted):
+    folder, bench, _ = submitted
+    (folder / "late.toml").write_text("timeout = 300\nrepeat = 2\n" + DRAINED.replace("[1, 4]", "1"))
+    (folder / "go").unlink(missing_ok=True)
+    bench("slurm", "submit", "late.toml", "--site", "long-site.toml", "--out", "late", "--estimate", "280")
+    number = job(folder / "late", "nodes-1")
+    wait(lambda: launch_runs(folder / "late"))
+    # Enough for the warning to stay away, and not for the next one.
+    slurm("scontrol", "update", f"jobid={number}", "EndTime=now+200")
+    (folder / "go").touch()
+    ended(slurm, number)
+    done = bench("slurm", "status", "late")
+    assert f"1 never started: job {number} (nodes-1) had no time left for it" in done.stdout
+    assert "1 ok" in done.stdout
+    bench("slurm", "cancel", "late")
+
+
+def test_submission_that_was_cut_off_is_gone_on_with(slurm, submitted):
+    folder, _, _ = submitted
+    commands = folder / "commands"
+    commands.mkdir()
+    (commands / "sbatch").write_text(
+        f'#!/bin/sh\n{shutil.which("sbatch")} "$@" && touch "{commands}/done"; sleep 60\n'
+    )
+    (commands / "sbatch").chmod(0o755)
+    (folder / "cut.toml").write_text(HANGING + HANGS)
+    words = [sys.executable, "bench.py", "slurm", "submit", "cut.toml", "--out", "cut"]
+    environment = {**slurm.environment, "PATH": f"{commands}:{BIN}:{os.environ['PATH']}"}
+    cut = subprocess.Popen(words, cwd=folder, env=environment, start_new_session=True)
+    wait(lambda: (commands / "done").exists())
+    os.killpg(cut.pid, signal.SIGKILL)
+    cut.wait()
+    slurm(*words, cwd=folder)
+    number = job(folder / "cut", "nodes-1")
+    rows = slurm("squeue", "-h", "-t", "all", "-o", "%i %o").stdout.splitlines()
+    assert [row.split()[0] for row in rows if row.endswith("cut/slurm/nodes-1.sbatch")] == [number]
+    slurm(sys.executable, "bench.py", "slurm", "cancel", "cut", cwd=folder)
 
 
 def test_node_that_is_drained_meanwhile(slurm, submitted):
     folder, bench, _ = submitted
     (folder / "drained.toml").write_text(DRAINED)
+    (folder / "go").unlink(missing_ok=True)
     submit = "slurm", "submit", "drained.toml", "--site", "long-site.toml", "--out", "drained"
     assert bench(*submit).returncode == 0
     running, waiting = (job(folder / "drained", f"nodes-{n}") for n in (1, 4))
@@ -349,17 +534,53 @@ def test_plain_script(slurm, tmp_path):
     script = ROOT / "jobs" / "slurm" / "prk.sbatch"
     before = ["sbatch", "--parsable", "--partition=debug", "-N", 2, "--ntasks-per-node", 2]
     numbers = []
-    for name in ("mpi1", "dask"):
-        words = ["stencil", "--runtime", name, "--n", 200, "--json", tmp_path / f"{name}.json"]
-        out = ["-o", tmp_path / name, script]
-        done = slurm(*before, *out, *words, cwd=tmp_path, PRK_BIND="none")
+    folder = tmp_path / "of mine"
+    folder.mkdir()
+    loaded = folder / "prk.sbatch"
+    own = f"export PATH='{BIN}':$PATH PYTHONPATH='{ROOT}'\nexec "
+    loaded.write_text(script.read_text().replace("exec ", own))
+    # In a folder with a blank; and without a number of tasks, of which there then is one, or an environment.
+    alone = ["sbatch", "--parsable", "--partition=debug", "-N", 1, "--export=NONE"]
+    for name, asked in (("mpi1", before), ("dask", before), ("charm4py", before), ("mpirma", alone)):
+        words = ["stencil", "--runtime", name, "--n", 200, "--json", f"{name}.json"]
+        out = ["-o", folder / name, loaded if asked is alone else script]
+        done = slurm(*asked, *out, *words, cwd=folder, PRK_BIND="none")
         assert done.returncode == 0, done.stderr
         numbers.append(done.stdout.strip())
     ended(slurm, *numbers)
-    for name in ("mpi1", "dask"):
-        assert "Solution validates" in (tmp_path / name).read_text()
-        found = json.loads((tmp_path / f"{name}.json").read_text())
-        assert found["layout"] == {"ranks": 4, "nodes": 2, "ranks_per_node": 2, "threads": 1}
+    for name in ("mpi1", "dask", "charm4py", "mpirma"):
+        assert "Solution validates" in (folder / name).read_text()
+        each = 1 if name == "mpirma" else 2
+        found = json.loads((folder / f"{name}.json").read_text())
+        assert found["layout"] == {"ranks": each**2, "nodes": each, "ranks_per_node": each, "threads": 1}
+
+
+def test_shell_of_a_job_is_no_rank(slurm):
+    """What somebody starts there is one process; a step that it starts is not."""
+    own = f"{sys.executable} -m prk.nstream --n 4000 --runtime numba --threads 2"
+    typed = f"{own} && srun --overlap -n 2 {sys.executable} -m prk.nstream --n 4000"
+    at_a_terminal = [sys.executable, "-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"]
+    done = slurm(*at_a_terminal, "srun", "-N1", "-n4", "--pty", "bash", "-c", typed)
+    assert done.stdout.count("Solution validates") == 1, done.stdout
+    assert "it started 2 processes, but mpi1 sees 1 of them" in done.stdout
+    assert done.returncode == 2
+
+
+def test_doctor_finds_what_keeps_jobs_from_running(slurm, tmp_path):
+    (tmp_path / "site.toml").write_text('launcher = "srun"\nmpi = "none"\nsbatch_flags = ["--export=NONE"]\n')
+    done = slurm(
+        sys.executable, ROOT / "bench.py", "slurm", "doctor", "--site", "site.toml", cwd=tmp_path, seconds=200
+    )
+    assert done.returncode == 1
+    for said in (
+        r"export +--export=NONE here: prk passes all on",
+        r"records +all nodes: .* has hard links, and locks",
+        r"host name +n\d: n\d",
+        r"/dev/shm +all nodes: .* GiB free",
+        r"launcher +srun is another MPI's: it starts copies of one rank; set launcher and mpi in",
+    ):
+        assert re.search(said, done.stdout), done.stdout + done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["site.toml"]
 
 
 def test_bad_input_on_a_real_cluster(slurm, tmp_path):

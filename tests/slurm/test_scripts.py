@@ -1,11 +1,15 @@
 """What is submitted, without a cluster: scripts and steps as they should be, and bad input."""
 
 import json
+import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,16 +17,30 @@ from hypothesis import strategies as st
 
 from prk.harness import store
 from prk.harness.analyse import results
+from prk.harness.cli import main as bench_main
 from prk.harness.execute import campaign, verdict
 from prk.harness.execute.launch import Ended
 from prk.harness.plan import expand, sweep
-from prk.harness.slurm import inside, jobs, journal, queue, single, site, step, submission
+from prk.harness.slurm import cli as slurm_cli
+from prk.harness.slurm import (
+    doctor,
+    estimate,
+    inside,
+    jobs,
+    journal,
+    nodes,
+    queue,
+    single,
+    site,
+    step,
+    submission,
+)
 from prk.harness.slurm.site import Site
 from prk.problem import Refusal
 from prk.records import identity
-from prk.run import registry
-from tests.harness.making import a_record, planned
-from tests.launch import BIN, ROOT, run
+from prk.run import launcher, registry
+from tests.harness.making import a_record, planned, stored
+from tests.launch import BIN, ROOT, run, wait_until
 
 GOLDEN = Path(__file__).with_name("golden")
 BENCH = [sys.executable, str(ROOT / "bench.py")]
@@ -33,7 +51,11 @@ SITES = {
     "full": Site(
         partition="standard", account="abc-12", constraint="skylake&100gbe", time="2:00:00", python="python",
         setup=("module load openmpi", "source ~/prk/bin/activate"), launcher="srun", mpi="cray_shasta",
-        cache="/scratch/$USER/prk-cache", sbatch_flags=("--qos=benchmark",), launcher_flags=("--network=x",),
+        cache="/scratch/$USER/prk-cache", sbatch_flags=("--switches=1",), launcher_flags=("--network=x",),
+        qos="benchmark", reservation="mine", gres="gpu:0", licenses="a:2,b", mail="me@home.org",
+        wrapper=("apptainer", "exec", "prk.sif"),
+        nodes=({"at_least": 4, "partition": "large", "sbatch_flags": ("--switches=2",)},),
+        collect={"partition": "serial", "time": "0:10:00"},
     ),
 }  # fmt: skip
 POINTS = [
@@ -48,11 +70,24 @@ POINTS = [
 TOP = {"repeat": 2, "timeout": 60, "runtimes": {"c-mpi1": {"command": "srun -N {nodes} ./stencil {n}"}}}
 
 
-def written(folder, made, chosen, together=False, longest=0):
+def its_limit(_):
+    """Expect a launch to take what it may."""
+    return math.inf
+
+
+def any_time(_):
+    return 0
+
+
+def written(folder, made, chosen, together=False):
     """Write the scripts of a sweep into the folder as submit does; return the store."""
     kept = submission.folder_of(made, folder)
-    begun, wanted = submission.planned(kept, made, chosen, longest, together)
-    submission.write(kept, made, begun, wanted, longest)
+
+    def longest(nodes):
+        return chosen.on(nodes).longest
+
+    begun, wanted = submission.planned(kept, made, chosen, longest, its_limit, together)
+    submission.write(kept, made, begun, wanted)
     return kept
 
 
@@ -71,8 +106,7 @@ def plain(path, folder):
 @pytest.mark.parametrize("name", SITES)
 def test_golden_scripts_and_steps(tmp_path, name, together):
     chosen = SITES[name]
-    longest = site.seconds(chosen.time, "time") if chosen.time else 0
-    kept = written(tmp_path / "s", planned(*POINTS, **{**TOP, "repeat": 1}), chosen, together, longest)
+    kept = written(tmp_path / "s", planned(*POINTS, **{**TOP, "repeat": 1}), chosen, together)
     golden = GOLDEN / f"{name}-{'one' if together else 'jobs'}"
     found = {
         p.name: plain(p, kept.folder)
@@ -107,12 +141,12 @@ def test_study_of_512_nodes_is_written_without_a_cluster(tmp_path, kernel, name)
     assert "#SBATCH --nodes=512\n" in (kept.folder / "slurm" / "nodes-512.sbatch").read_text()
     largest = (kept.folder / "slurm" / "nodes-512.steps").read_text()
     for own in (
-        ["--nodes=512 --ntasks=12288 --ntasks-per-node=24 --cpus-per-task=1 --cpu-bind=cores",
+        ["--nodes=512 --ntasks=12288 --ntasks-per-node=24 --cpus-per-task=1 --threads-per-core=1",
          "--nodes=512 --ntasks=1024 --ntasks-per-node=2 --cpus-per-task=12",
          "--nodes=512 --ntasks=11776 --ntasks-per-node=23 --cpus-per-task=1"]
         if name == "full"
         else ["mpirun -n 12288 --map-by ppr:24:node:PE=1 --bind-to core --timeout 660",
-              "mpirun -n 1024 --map-by ppr:2:node:PE=12", "+p11776"]
+              "mpirun -n 1024 --map-by ppr:2:node:PE=12", "+p11776 ++timeout 1237 "]
     ):  # fmt: skip
         assert own in largest
 
@@ -122,24 +156,47 @@ def test_every_launch_is_in_one_job_in_the_shuffled_order():
     order = list(made.launches())
     todo = campaign.pending(made, set())
     for together in (False, True):
-        found = jobs.jobs(made, todo, 0, together)
+        found = jobs.jobs(made, todo, any_time, its_limit, together)
         assert sorted(n for j in found for n in j.launches) == sorted(order)
         for one in found:
             assert list(one.launches) == [n for n in order if n in one.launches]
-    assert [(j.name, j.nodes, j.cores) for j in jobs.jobs(made, todo, 0, False)] == [
+    assert [(j.name, j.nodes, j.cores) for j in jobs.jobs(made, todo, any_time, its_limit, False)] == [
         ("nodes-1", 1, 24),
         ("nodes-4", 4, 24),
     ]
-    assert jobs.jobs(made, todo, 0, False, ["nodes-4"])[1].name == "nodes-4.2"
-    assert jobs.jobs(made, todo, 0, False, ["nodes-4", "nodes-4.2"])[1].name == "nodes-4.3"
-    assert jobs.jobs(made, todo, 90, True)[0].seconds == 120
-    assert jobs.collector("collect", 600).seconds == 600
+    for taken, name in ((["nodes-4"], "nodes-4.2"), (["nodes-4", "nodes-4.2"], "nodes-4.3")):
+        assert jobs.jobs(made, todo, any_time, its_limit, False, taken)[1].name == name
+
+
+def test_a_job_has_the_time_for_what_it_runs():
+    """Its launches as long as they are expected to be, one that hangs, and what is around them."""
+    made = planned(
+        {"kernel": "stencil", "runtime": "mpi1", "nodes": 2, "n": [960, 964]}, repeat=10, timeout=600
+    )
+    todo = campaign.pending(made, set())
+    (one,) = jobs.jobs(made, todo, any_time, lambda _: 30.0, False)
+    around = 2 * jobs.PREPARATION + 2 * jobs.WARNING
+    assert one.seconds >= 20 * (30 + jobs.OVERHEAD) + 570 + around > one.seconds - 60
+    assert one.expected == 30
+    (worst,) = jobs.jobs(made, todo, any_time, its_limit, False)
+    assert worst.seconds >= 20 * (600 + jobs.OVERHEAD) + around
+    # No job lasts less than one launch, what is before it and the warning.
+    (least,) = jobs.jobs(made, todo, lambda _: 420, lambda _: 30.0, False)
+    assert least.seconds == 420
+    with pytest.raises(Refusal) as refusal:
+        jobs.jobs(made, todo, lambda _: 60, lambda _: 30.0, False)
+    assert str(refusal.value).startswith(
+        "time: 0:01:00 has no room for a launch of 30 s and 375 s around it;"
+    )
+    assert "allow 0:07:00" in str(refusal.value)
+    with pytest.raises(Refusal):
+        jobs.jobs(made, todo, lambda _: 600, its_limit, False)
 
 
 def assert_can_run(point):
     problem = registry.problem_class(point.kernel)(**point.parameters)
     how = registry.runtime(point.runtime)
-    size = point.layout["ranks"] * how.members_a_rank(point.options)
+    size = point.layout["ranks"] * how.members_a_rank(point.kernel, point.options)
     problem.refuse(size)
     how.refuse(point.kernel, problem, point.options, size)
     assert problem.memory(size) < 1e8
@@ -149,7 +206,7 @@ def assert_can_run(point):
 def test_everything_in_the_study_is_prepared(kernel):
     made = expand.make(sweep.read(sweep.find(f"study-{kernel}")))
     ready = campaign.launches(made, store.Store("s"), campaign.pending(made, set()))
-    small = jobs.preparations(ready)
+    small = jobs.preparations(one.point for one in ready)
     for point in small:
         assert_can_run(point)
     assert {(p.runtime, p.layout["nodes"]) for p in small} == {
@@ -164,7 +221,7 @@ def test_preparations_are_small_and_can_run():
         {"kernel": "stencil", "runtime": "mpi1", "ranks": 24, "n": [9000, 8000], "radius": 6},
     )  # fmt: skip
     ready = campaign.launches(made, store.Store("s"), campaign.pending(made, set()))
-    small = jobs.preparations(ready)
+    small = jobs.preparations(one.point for one in ready)
     assert len(small) == 4
     for point in small:
         assert_can_run(point)
@@ -199,6 +256,19 @@ def test_slurms_times(text, seconds):
         ({"setup": ["a\nb"]}, "site.toml: setup: 'a\\nb' is not one line"),
         ({"partition": "a b"}, "site.toml: partition: 'a b' is no name"),
         ({"account": 7}, "site.toml: account: 7 is of the wrong type"),
+        ({"failures": -1}, "site.toml: failures: -1 is negative"),
+        ({"stage": "yes"}, "site.toml: stage: 'yes' is of the wrong type"),
+        ({"qos": "a b"}, "site.toml: qos: 'a b' is no name"),
+        ({"constraint": 'a"b'}, "site.toml: constraint: 'a\"b' is no name"),
+        ({"collect": True}, "site.toml: collect: True is no table"),
+        ({"collect": {"launcher": "srun"}}, "site.toml: collect: launcher: there is no such key"),
+        ({"nodes": {"at_least": 4}}, "site.toml: nodes: {'at_least': 4} is of the wrong type"),
+        (
+            {"nodes": [{"partition": "x"}]},
+            "site.toml: nodes[0]: it does not say from which number",
+        ),
+        ({"nodes": [{"at_least": 4, "time": "soon"}]}, "site.toml: nodes[0]: time: 'soon' is no time"),
+        ({"nodes": [4]}, "site.toml: nodes[0]: it does not say"),
     ],
 )
 def test_bad_sites_are_refused_in_one_line(table, said):
@@ -210,6 +280,27 @@ def test_bad_sites_are_refused_in_one_line(table, said):
 
 def test_the_shipped_site_file_states_the_defaults():
     assert site.read(SHIPPED / "site.toml") == Site()
+
+
+def test_a_site_is_another_one_for_many_nodes_and_for_the_job_that_collects():
+    table = {
+        "partition": "p", "qos": "q", "time": "60", "gres": "gpu:1", "sbatch_flags": ["--a"], "setup": ["x"],
+        "nodes": [{"at_least": 64, "partition": "large"}, {"at_least": 8, "partition": "mid", "time": "30"}],
+        "collect": {"partition": "serial"},
+    }  # fmt: skip
+    found = site.parse(table, "site.toml")
+    assert found.on(7) == found
+    assert [(found.on(n).partition, found.on(n).time) for n in (8, 63, 64)] == [
+        ("mid", "30"),
+        ("mid", "30"),
+        ("large", "30"),
+    ]
+    assert found.collecting == Site(partition="serial", qos="q", setup=("x",))
+    assert site.parse({"collect": False}, "site.toml").collecting is None
+    for one in (found, site.parse({"collect": False}, "site.toml")):
+        assert Site.of(json.loads(json.dumps(one.table()))) == one
+    # As an older prk has written it.
+    assert Site.of({"partition": "p", "setup": ["x"], "cache": None}) == Site(partition="p", setup=("x",))
 
 
 JOB = (
@@ -225,6 +316,7 @@ JOB = (
         (JOB.format("TIMEOUT", "TimeLimit", "0:15", "0:0"), False, "timeout", "time limit"),
         (JOB.format("FAILED", "NonZeroExitCode", "124:0", "0:0"), False, "timeout", "time limit"),
         (JOB.format("FAILED", "NonZero", "127:0", "0:0"), False, "failed", "code 127, see slurm/j.7.out"),
+        (JOB.format("FAILED", "JobLaunchFailure", "0:9", "0:0"), False, "failed", "with signal 9, see"),
         (JOB.format("COMPLETED", "None", "0:0", "0:125"), False, "oom", "ran out of memory"),
         (JOB.format("OUT_OF_MEMORY", "OutOfMemory", "0:125", "0:0"), False, "oom", "ran out of memory"),
         (JOB.format("NODE_FAIL", "NodeDown", "0:15", "0:0"), False, "failed", "lost a node"),
@@ -248,6 +340,50 @@ def test_nodes_of_a_job_are_read():
     text = "JobState=RUNNING Reason=None ReqNodeList=(null) NodeList=n[1-2,4] BatchHost=n1 Nodes=n[1-2]"
     assert queue.described(text) == queue.State("RUNNING", "", "", "n[1-2,4]")
     assert queue.described("JobState=PENDING NodeList=(null)").nodes == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("n1 ready\nn2 ready\nsrun: warning: x\n", None),
+        ("n2 ready\nn1 cannot unpack x\nsrun: error: n1: task 0: Exited\n", "n1 cannot unpack x"),
+        (
+            "srun: unrecognized option '--overlap'\n",
+            "n1 does not answer (srun: unrecognized option '--overlap')",
+        ),
+        ("n1 ready\n", "n2 does not answer"),
+        ("n1 ready\nn2 rea", "n2 does not answer"),
+    ],
+)
+def test_what_nodes_say_of_themselves(text, said):
+    held = nodes.Nodes(Site(), "7", ["n1", "n2"], Path("shared"))
+    if said is None:
+        held._refuse(text)
+        return
+    with pytest.raises(nodes.Broken) as broken:
+        held._refuse(text)
+    assert str(broken.value).removesuffix(", and 1 more") == said
+
+
+def test_broken_nodes_are_read(monkeypatch):
+    said = "n1 allocated\nn2 idle*\nn3 drained\nn4 draining\nn5 down\nn6 failing\nn1 allocated\n"
+    monkeypatch.setattr(queue, "ask", lambda _: said)
+    assert queue.broken(["n1"]) == ["n2 does not answer", "n5 is down", "n6 is failing"]
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("2:28\n", 148),
+        ("1-00:00:01\n", 86401),
+        ("UNLIMITED\n", math.inf),
+        ("INVALID", math.inf),
+        ("", math.inf),
+    ],
+)
+def test_time_left_is_read(monkeypatch, said, seconds):
+    monkeypatch.setattr(queue, "ask", lambda _: said)
+    assert queue.time_left("7") == seconds
 
 
 def test_accounting_is_read():
@@ -291,11 +427,17 @@ case $(basename "$0") in
     sbatch)
         script=${!#}
         if [[ -e $here/refuse && $(cat "$here/refuse") == "$(basename "$script" .sbatch)" ]]; then
-            echo "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy" >&2
+            why=$(cat "$here/why" 2>/dev/null)
+            echo "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy$why" >&2
             exit 1
         fi
         n=$(($(cat "$here/number" 2>/dev/null || echo 40) + 1))
-        echo "$n" | tee "$here/number"
+        echo "$n $script" >>"$here/queue"
+        echo "$n" >"$here/number"
+        if [[ -e $here/slow ]]; then
+            sleep 60
+        fi
+        echo "$n"
         echo "JobState=PENDING Reason=Priority ExitCode=0:0 DerivedExitCode=0:0" >"$here/job-$n"
         ;;
     scontrol)
@@ -303,9 +445,14 @@ case $(basename "$0") in
         echo "slurm_load_jobs error: Invalid job id specified" >&2
         exit 1
         ;;
-    sinfo) printf 'debug* 3 24 1:00:00\\ndebug* 1 16 1:00:00\\nsmall 1 24 10:00\\n' ;;
+    sinfo) printf 'debug* 3 2:12+:2 1:00:00\\ndebug* 1 1:16:4 1:00:00\\nsmall 1 2:12:1 10:00\\n' ;;
     scancel) ;;
-    squeue) printf '41.batch\\n41.extern\\n41.0\\n41.12\\n' ;;
+    squeue)
+        case "$*" in
+            *--steps*) printf '41.%s\\n' 'batch batch' 'extern extern' '0 prk-nodes' '3 prted' '12 python' ;;
+            *) cat "$here/queue" 2>/dev/null || true ;;
+        esac
+        ;;
 esac
 """
 
@@ -367,6 +514,118 @@ def test_submit_twice_does_not_submit_twice(fake, tmp_path):
     assert "scancel --quiet 43 44 45" in (folder / "said").read_text()
 
 
+def test_submission_that_was_cut_off_is_gone_on_with(fake, tmp_path):
+    """It was killed before it could note a job's number: the queue knows the script."""
+    folder, _ = fake
+    (folder / "slow").touch()
+    path = f"{folder}:{BIN}:{os.environ['PATH']}"
+    words = [*BENCH, "slurm", "submit", *SWEEP]
+    cut = subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "PATH": path}, start_new_session=True)
+    assert wait_until((folder / "number").exists)
+    os.killpg(cut.pid, signal.SIGKILL)
+    cut.wait()
+    (folder / "slow").unlink()
+    (folder / "job-41").write_text("JobState=PENDING Reason=None ExitCode=0:0 DerivedExitCode=0:0")
+    done = fake[1]("submit", *SWEEP)
+    assert "submitted nodes-1: job 41\nsubmitted nodes-2: job 42\nsubmitted collect: job 43" in done.stdout
+
+
+def test_a_job_whose_submission_was_cut_off_claims_its_launches(tmp_path):
+    made = planned({"kernel": "stencil", "runtime": "mpi1", "nodes": [1, 2], "n": 64})
+    kept = written(tmp_path / "s", made, Site())
+    assert journal.claim(kept, "nodes-1", "41").job("nodes-1").id == "41"
+    assert journal.claim(kept, "nodes-1", "41").job("nodes-1").id == "41"
+    with pytest.raises(Refusal, match="nodes-1: it is job 41, and this is 42"):
+        journal.claim(kept, "nodes-1", "42")
+    journal.end(kept, "nodes-1", "gave up: n2 is down")
+    found = journal.read(kept)
+    assert found.job("nodes-1").live
+    ended = journal.Entry("nodes-1", 1, 60, ("a",), "41", "FAILED", "", "1:0", why="gave up: n2 is down")
+    assert ended.ending == ("failed", "job 41 (nodes-1) gave up: n2 is down")
+    assert found.job("nodes-2").id == ""
+
+
+def test_jobs_one_after_the_other(fake, tmp_path):
+    folder, bench = fake
+    (tmp_path / "s.toml").write_text("collect = false")
+    done = bench("submit", *SWEEP, "--chain", "--site=s.toml")
+    assert "submitted nodes-1: job 41\nsubmitted nodes-2: job 42\nnext:" in done.stdout, done.stderr
+    assert "one more job" not in done.stdout
+    said = [line for line in (folder / "said").read_text().splitlines() if line.startswith("sbatch")]
+    assert ["--dependency=afterany:41" in line for line in said] == [False, True]
+
+
+def test_submit_waits_until_slurm_takes_more_jobs(fake, tmp_path, monkeypatch, capsys):
+    folder, bench = fake
+    (folder / "refuse").write_text("nodes-2")
+    (folder / "why").write_text(" (job submit limit, user's size and/or time limits)")
+    done = bench("submit", *SWEEP)
+    assert done.returncode == 1
+    assert "Slurm refused nodes-2" in done.stdout
+    monkeypatch.setenv("PATH", f"{folder}:{BIN}", prepend=":")
+    monkeypatch.chdir(tmp_path)
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: (folder / "refuse").unlink())
+    monkeypatch.setattr(slurm_cli, "time", clock)
+    assert bench_main(["slurm", "submit", "s", "--patience", "5"]) == 0
+    out = capsys.readouterr().out
+    assert "Slurm takes no more jobs now: Batch job submission failed: Job violates" in out
+    assert "submitted nodes-2: job 42\nsubmitted collect: job 43" in out
+
+
+def test_what_a_folder_has_already_is_not_asked_for_again(fake, tmp_path):
+    folder, bench = fake
+    bench("submit", *SWEEP)
+    for words, said in (
+        (["s", "--faild"], "--faild: s has its plan already"),
+        (["s", "--repeat", "3"], "--repeat: s has its plan already"),
+        (["s", "--seed", "0"], "--seed: s has its plan already"),
+        (["s", "--n", "3"], "--n=3: s has its plan already"),
+        (["s", "--status", "lost"], "--status: lost: there is no such key"),
+        (["s", "--estimate", "soon"], "--estimate: 'soon' are no seconds"),
+    ):
+        done = bench("submit", *words)
+        assert done.returncode == 2, done.stdout
+        (line,) = done.stderr.splitlines()
+        assert said in line
+    assert (folder / "number").read_text() == "43\n"
+
+
+def test_launches_of_a_status_are_submitted_again_on_request(fake, tmp_path):
+    folder, bench = fake
+    bench("submit", *SWEEP)
+    kept = store.Store(tmp_path / "s")
+    one, two = kept.plan().points
+    for point, status in ((one, "skipped"), (two, "timeout")):
+        kept.path(f"{point.id}-000").write_text(json.dumps(a_record(point, status=status, reason="why")))
+    for number in (41, 42):
+        (folder / f"job-{number}").write_text("JobState=COMPLETED ExitCode=0:0 DerivedExitCode=0:0")
+    assert "2 jobs" not in bench("plan", "s").stdout
+    # Half a file is no record.
+    kept.path(f"{two.id}-000").write_text("{")
+    assert "submitted nodes-2.2: job 44" in bench("submit", "s").stdout
+    assert kept.names() == {f"{one.id}-000"}
+    done = bench("submit", "s", "--status", "skipped")
+    assert "submitted nodes-1.2: job 46" in done.stdout, done.stdout + done.stderr
+    assert "nodes-2" not in done.stdout
+    assert not kept.names()
+
+
+def test_what_a_launch_takes_is_known_from_records_or_by_word(tmp_path):
+    made = planned({"kernel": "stencil", "runtime": "mpi1", "nodes": [1, 2, 64], "n": 640}, repeat=2)
+
+    def times(point, repeat):
+        if point.layout["nodes"] == 1:
+            return 0.01
+        return ("failed", "lost") if point.layout["nodes"] == 2 else None
+
+    kept = stored(tmp_path / "s", made, times)
+    (kept.records / "what.json").write_text("{}")
+    found = estimate.expected(made, [kept], "30,64:90")
+    # Its records say half a second.
+    assert [found(p) for p in made.points] == [1.0, 30.0, 90.0]
+    assert estimate.expected(made, [kept], "")(made.points[1]) == math.inf
+
+
 def test_submit_that_fails_half_way_lists_what_was_submitted(fake, tmp_path):
     folder, bench = fake
     (folder / "refuse").write_text("nodes-2")
@@ -387,7 +646,7 @@ def test_steps_that_a_launcher_left_are_ended(fake, monkeypatch):
     folder, _ = fake
     monkeypatch.setenv("PATH", str(folder), prepend=":")
     inside.end_steps("41")
-    assert (folder / "said").read_text().splitlines()[-1] == "scancel --quiet 41.0 41.12"
+    assert (folder / "said").read_text().splitlines()[-1] == "scancel --quiet 41.3 41.12"
 
 
 def test_what_failed_is_submitted_again_on_request(fake, tmp_path):
@@ -505,11 +764,74 @@ def test_steps_of_a_point_state_all_that_slurm_is_to_know():
     (point,) = planned(
         {"kernel": "stencil", "runtime": "mpi1", "nodes": 2, "ranks_per_node": 3, "n": 960}
     ).points
-    words = step.starter(Site(launcher="srun", mpi="pmi2", bind="none"), point, 90)
-    assert words == [
-        "srun", "--nodes=2", "--ntasks=6", "--ntasks-per-node=3", "--cpus-per-task=1", "--cpu-bind=none",
-        "--distribution=block:block", "--mpi=pmi2", "--time=3", "--kill-on-bad-exit=1",
+    chosen = Site(launcher="srun", mpi="pmi2", bind="none", wrapper=("in", "it"))
+    words = step.command_of(chosen, point, "r.json", 90, "/shared", ["a", "b", "c"])
+    assert words[: words.index(sys.executable)] == [
+        "srun", "--nodes=2", "--nodelist=a,b", "--ntasks=6", "--ntasks-per-node=3", "--cpus-per-task=1",
+        "--cpu-bind=none", "--distribution=block:block", "--mpi=pmi2", "--time=3", "--kill-on-bad-exit=1",
+        "in", "it",
     ]  # fmt: skip
+    words = step.command_of(Site(wrapper=("in", "it")), point, "r.json", 90, "/shared", ["a", "b", "c"])
+    assert words[: words.index(sys.executable)] == [
+        "mpirun", "-n", "6", "--host", "a:3,b:3", "--map-by", "ppr:3:node:PE=1", "--bind-to", "core",
+        "--timeout", "150", "in", "it",
+    ]  # fmt: skip
+    # Two hardware threads of a core are no two cores for two ranks.
+    assert "--threads-per-core=1" in step.command_of(Site(launcher="srun"), point, "r.json", 90, "/shared")
+
+
+@pytest.mark.parametrize(
+    ("program", "own"), [("mpirun -n {ranks} ./it {n}", True), ("mpirun ./it {n}", False)]
+)
+def test_a_foreign_program_of_the_usual_launcher_is_started_by_the_site_s(program, own):
+    (point,) = planned(
+        {"kernel": "stencil", "runtime": "c", "nodes": 2, "ranks_per_node": 3, "n": 960},
+        runtimes={"c": {"command": program}},
+    ).points
+    words = step.command_of(Site(launcher="srun", mpi="pmi2"), point, "", 90, "/shared", ["a", "b", "c"])
+    assert words[-2:] == ["./it", "960"]
+    assert (words[0] == "srun" and "--nodelist=a,b" in words) == own
+
+
+def test_words_with_blanks_reach_every_runtime_s_program():
+    """Charm4py's launcher writes them into a script of a shell."""
+    made = planned({"kernel": "stencil", "runtime": ["mpi1", "dask", "charm4py"], "ranks": 2, "n": 960})
+    for point in made.points:
+        words = step.command_of(Site(), point, "of mine/r.json", 90, "/shared folder")
+        own = words[words.index("--json") + 1]
+        assert own == ("'of mine/r.json'" if point.runtime == "charm4py" else "of mine/r.json")
+
+
+def test_steps_get_the_environment_of_their_job(monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert "SLURM_EXPORT_ENV" not in launcher.environment(False)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert launcher.environment(False)["SLURM_EXPORT_ENV"] == "ALL"
+
+
+def test_a_person_at_a_terminal_is_no_rank():
+    controller, terminal = os.openpty()
+    for stdin, said in ((terminal, True), (subprocess.DEVNULL, False)):
+        shell = subprocess.Popen(["sleep", "60"], stdin=stdin)
+        assert launcher.at_a_terminal({"SLURM_TASK_PID": str(shell.pid)}) == said
+        shell.kill()
+        shell.wait()
+    assert not launcher.at_a_terminal({"SLURM_TASK_PID": str(shell.pid)})
+    assert not launcher.at_a_terminal({})
+    os.close(controller)
+    os.close(terminal)
+
+
+def test_what_nodes_are_like_is_said_once():
+    text = "n1\tcores\t2\nn2\tcores\t2\nn1\tmemory\t1 GiB\nsrun: error: x\nn2\tmemory\t2 GiB\nn2\thost\ty\n"
+    assert doctor.folded(text, ["n1", "n2"]).splitlines() == [
+        "cores       all nodes: 2",
+        "memory      n1: 1 GiB",
+        "memory      n2: 2 GiB",
+        "host        n2: y",
+    ]
+    assert "SLURM_EXPORT_ENV=ALL" in doctor.exported("NONE")
+    assert doctor.exported("") == doctor.exported("ALL") == "steps get the environment of their job"
 
 
 def test_plain_script_refuses_to_run_nothing(tmp_path):
@@ -564,3 +886,9 @@ def test_plain_script_counts_tasks_a_node_where_no_number_of_tasks_is_given():
     found = single.layout_of({"SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS_PER_NODE": "3"})
     assert found == {"ranks": 6, "nodes": 2, "ranks_per_node": 3, "threads": 1}
     assert single.layout_of({"SLURM_JOB_NUM_NODES": "1"})["ranks"] == 1
+    # Left by the job in which this one was submitted.
+    stale = {"SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS": "7"}
+    assert single.layout_of({**stale, "SLURM_TASKS_PER_NODE": "4(x2)"})["ranks"] == 2
+    assert single.layout_of({**stale, "SLURM_NTASKS": "8", "SLURM_TASKS_PER_NODE": "4(x2)"})["ranks"] == 8
+    with pytest.raises(Refusal, match="7 tasks do not fill 2 nodes evenly"):
+        single.layout_of({**stale, "SLURM_TASKS_PER_NODE": "4,3"})

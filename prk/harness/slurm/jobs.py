@@ -3,12 +3,11 @@
 import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import prk
-from prk.harness.execute.command import Launch
 from prk.harness.plan.points import Plan, Point
 from prk.harness.slurm.site import Site, clock
 from prk.job import Job as Run
@@ -20,33 +19,38 @@ from prk.run import compile, registry
 TEMPLATES = Path(prk.__file__).with_name("jobs") / "slurm"
 # Seconds before a job's limit at which it is told; Slurm may be up to a minute early.
 WARNING = 60
-# Seconds that filling the compile cache may take for a point, and that starting and ending a launch takes.
-PREPARATION, OVERHEAD = 60, 15
-# Of the job that collects and draws.
-COLLECTION = 1800
+# Seconds that a small run to fill the compile cache may take, and those that a launch's start and end take.
+PREPARATION, OVERHEAD = 120, 15
+# The seconds that a launch of a point is expected to take; those of the longest job on so many nodes, 0: any.
+Expected = Callable[[Point], float]
+Longest = Callable[[int], int]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it is asked for: its nodes, the cores it uses on each, its limit in seconds; its launches."""
+    """A job as it is asked for: nodes, cores on each (0: a task), seconds at most; its launches."""
 
     name: str
     nodes: int
     cores: int
     seconds: int
     launches: tuple[str, ...]
+    # What the longest of its launches is expected to take, without which none is started.
+    expected: float = 0.0
 
 
 def jobs(
     plan: Plan,
     todo: Sequence[tuple[int, Point, int]],
-    longest: int,
+    longest: Longest,
+    expected: Expected,
     together: bool,
     taken: Sequence[str] = (),
 ) -> list[Job]:
-    """Return a job a node count, or one for all; none lasts longer than `longest` seconds (0: no limit).
+    """Return a job a node count, or one for all; none lasts longer than `longest` of its nodes.
 
     `todo` are launches as campaign.pending returns them; they keep their order. `taken` names are not used.
+    Raises Refusal if a job's time has no room for one of its launches.
     """
     groups: dict[int, list[tuple[Point, int]]] = {}
     most = max((p.layout["nodes"] for _, p, _ in todo), default=0)
@@ -54,21 +58,53 @@ def jobs(
         groups.setdefault(most if together else point.layout["nodes"], []).append((point, repeat))
     found = []
     for nodes, own in sorted(groups.items()):
-        points = {p.id: p for p, _ in own}.values()
-        worst = len(points) * PREPARATION + math.ceil(len(own) * (plan.timeout + OVERHEAD)) + 2 * WARNING
-        # Slurm counts whole minutes.
-        limit = -(-min(worst, longest or worst) // 60) * 60
+        points = list({p.id: p for p, _ in own}.values())
+        each = {p.id: min(expected(p), plan.timeout) for p in points}
         name = "all" if together else f"nodes-{nodes}"
         number = 2
         while name in taken:
             name, number = f"{name.partition('.')[0]}.{number}", number + 1
         cores = max(p.layout["ranks_per_node"] * p.layout["threads"] for p in points)
-        found.append(Job(name, nodes, cores, limit, tuple(identity.launch_name(p.id, r) for p, r in own)))
+        # The nodes have to come up before.
+        before = 2 * WARNING + (1 + len(preparations(points))) * PREPARATION
+        limit = _limit(plan, longest(nodes), before, [each[p.id] for p, _ in own], each.values())
+        launches = tuple(identity.launch_name(p.id, r) for p, r in own)
+        found.append(Job(name, nodes, cores, limit, launches, max(each.values()) * (1 + plan.audit)))
     return found
 
 
-def script(job: Job, plan: Plan, site: Site, folder: Path, template: str = "job") -> str:
-    """Return the job's script. Raises Refusal if Jinja2 is not installed."""
+def _limit(
+    plan: Plan, longest: int, around: float, launches: Sequence[float], points: Collection[float]
+) -> int:
+    """Return the seconds of a job whose launches, and points, take so long; `around` is what is not theirs.
+
+    Raises Refusal if the longest that it may take has no room for the longest launch.
+    """
+    worst = max(points)
+    # One launch may hang up to its limit, and the others still have their time.
+    hung = plan.timeout - worst
+    audits = sum(points) if plan.audit else 0.0
+    wanted = math.ceil(around + sum(launches) + len(launches) * OVERHEAD + audits + hung)
+    least = math.ceil(around + worst + OVERHEAD)
+    if longest and longest < least:
+        raise Refusal(
+            "time",
+            f"{clock(longest)} has no room for a launch of {worst:g} s and {around + OVERHEAD:g} s around it",
+            f"allow {clock(_minutes(least))}, or shorten the launch by --timeout or --estimate",
+        )
+    return _minutes(min(wanted, longest or wanted))
+
+
+def _minutes(duration: int) -> int:
+    """Return seconds as whole minutes, which Slurm counts in."""
+    return -(-duration // 60) * 60
+
+
+def script(job: Job, title: str, site: Site, folder: Path, words: Sequence[str]) -> str:
+    """Return the script of a job that runs `prk-bench slurm` with these words, in the sweep's folder.
+
+    Raises Refusal if Jinja2 is not installed.
+    """
     try:
         import jinja2
     except ImportError:
@@ -84,27 +120,22 @@ def script(job: Job, plan: Plan, site: Site, folder: Path, template: str = "job"
     )
     jinja.filters["quote"] = shlex.quote
     root = Path(prk.__file__).resolve().parents[1]
-    return jinja.get_template(f"{template}.sbatch.j2").render(
+    return jinja.get_template("job.sbatch.j2").render(
         job=job,
         site=site,
-        title=f"prk-{plan.name}-{job.name}",
+        title=f"prk-{title}-{job.name}",
         time=clock(job.seconds),
         warning=WARNING,
         # What Slurm would expand in a path is doubled.
         output=str(folder / "slurm" / job.name).replace("%", "%%") + ".%j.out",
         python=python,
-        folder=str(folder),
+        words=shlex.join(words),
         beside=str(Path(python).parent) if "/" in python else "",
         checkout=str(root) if (root / "bench.py").exists() else "",
     )
 
 
-def collector(name: str, longest: int) -> Job:
-    """Return the job that collects when the others have ended."""
-    return Job(name, 1, 1, min(COLLECTION, longest or COLLECTION), ())
-
-
-def of_plan(plan: Plan, found: Sequence[Job]) -> str:
+def of_plan(plan: Plan, found: Sequence[Job], collects: bool) -> str:
     """Return the jobs as text, and what they may take up at most."""
     header = ("job", "nodes", "cores a node", "launches", "time limit")
     lines = [(j.name, str(j.nodes), str(j.cores), str(len(j.launches)), clock(j.seconds)) for j in found]
@@ -114,19 +145,19 @@ def of_plan(plan: Plan, found: Sequence[Job]) -> str:
     launches = sum(len(j.launches) for j in found)
     blocks.append(
         f"{len(found)} jobs, {launches} launches of {len(plan.points)} points, seed {plan.seed}, "
-        f"at most {hours:.1f} node hours; one more job collects"
+        f"at most {hours:.1f} node hours{'; one more job collects' if collects else ''}"
     )
     return "\n".join(blocks)
 
 
-def preparations(launches: Sequence[Launch]) -> list[Point]:
-    """Return small points that between them compile what the launches run.
+def preparations(points: Iterable[Point]) -> list[Point]:
+    """Return small points that between them compile what the points run.
 
     One for each kernel, runtime, options and parameters that are no sizes, with a rank on each node; on one
     node two, so that there is somebody to communicate with.
     """
     found: dict[str, Point] = {}
-    for point in (one.point for one in launches if not one.point.foreign):
+    for point in (p for p in points if not p.foreign):
         small = _prepares(point)
         if small:
             what = (small.kernel, small.runtime, small.parameters, small.options, small.layout)
@@ -150,7 +181,7 @@ def _prepares(point: Point) -> Point | None:
     for options in (given, {**usual, **kept}):
         run = Run(point.kernel, point.runtime, problem, options)
         try:
-            small = compile.small(run, how, ranks * how.members_a_rank(options)).problem
+            small = compile.small(run, how, ranks * how.members_a_rank(run.kernel, options)).problem
         except Refusal:
             continue
         placed = {**layout, "ranks": ranks, "ranks_per_node": each}

@@ -36,6 +36,10 @@ class Entry:
     code: str = ""
     # The nodes that it had, as Slurm lists them: n[1-4].
     hosts: str = ""
+    # Why it ended before its launches did, as it says itself.
+    why: str = ""
+    # What the longest of its launches is expected to take, in seconds.
+    expected: float = 0.0
 
     @property
     def collects(self) -> bool:
@@ -50,7 +54,9 @@ class Entry:
     def ending(self) -> tuple[str, str]:
         """Return the status of what ran when the job ended, and why it ended."""
         who = f"job {self.id} ({self.name})"
-        code = self.code.partition(":")[0]
+        code, _, number = self.code.partition(":")
+        if self.why:
+            return "failed", f"{who} {self.why}"
         if self.state in ("TIMEOUT", "DEADLINE") or code == str(OUT_OF_TIME):
             return "timeout", f"{who} ran into its time limit"
         if self.state == "OUT_OF_MEMORY":
@@ -60,7 +66,8 @@ class Entry:
         if self.state in ("CANCELLED", "PREEMPTED", "REVOKED"):
             return "cancelled", f"{who} was {self.state.lower()}"
         if self.state == "FAILED":
-            return "failed", f"{who} failed with exit code {code}, see slurm/{self.name}.{self.id}.out"
+            how = f"exit code {code}" if number in ("", "0") else f"signal {number}"
+            return "failed", f"{who} failed with {how}, see slurm/{self.name}.{self.id}.out"
         return "failed", f"{who} ended early ({self.state.lower()}), see slurm/{self.name}.{self.id}.out"
 
 
@@ -114,6 +121,36 @@ def locked(kept: Store) -> Iterator[None]:
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def claim(kept: Store, name: str, number: str) -> Journal:
+    """Note that job `number` runs the launches of the job called `name`. Raises Refusal if another one does.
+
+    A submission that is cut off may leave a job in the queue without having noted its number.
+    """
+    with locked(kept):
+        found = read(kept)
+        if found is None:
+            raise Refusal("slurm run", "this is no job of the sweep", "submit it: prk-bench slurm submit")
+        job = found.job(name)
+        if job.id not in ("", number):
+            raise Refusal(name, f"it is job {job.id}, and this is {number}", "leave its launches to that one")
+        return _changed(kept, found, replace(job, id=number))
+
+
+def end(kept: Store, name: str, why: str) -> None:
+    """Note why a job ended before its launches did."""
+    with locked(kept):
+        found = read(kept)
+        if found:
+            _changed(kept, found, replace(found.job(name), why=why))
+
+
+def _changed(kept: Store, found: Journal, job: Entry) -> Journal:
+    made = replace(found, jobs=tuple(job if j.name == job.name else j for j in found.jobs))
+    if made != found:
+        made.write(kept)
+    return made
 
 
 def read_back(kept: Store, plan: Plan, found: Journal) -> Journal:
@@ -174,7 +211,7 @@ def of_status(found: Journal, there: set[str]) -> str:
         done = sum(name in there for name in job.launches)
         launches = "collects" if job.collects else f"{done} of {len(job.launches)} launches"
         nodes = "1 node" if job.nodes == 1 else f"{job.nodes} nodes"
-        lines.append((job.name, job.id or "-", state, job.reason or "-", nodes, launches))
+        lines.append((job.name, job.id or "-", state, job.why or job.reason or "-", nodes, launches))
     return "\n".join(aligned(lines))
 
 

@@ -1,5 +1,6 @@
 """Slurm's own commands: submit, ask, cancel. What they say is read here and nowhere else."""
 
+import math
 import os
 import re
 import shutil
@@ -97,15 +98,44 @@ def submit(script: Path, after: Sequence[str] = ()) -> str:
     return ask([*words, str(script)]).strip().partition(";")[0]
 
 
+def waiting(script: Path) -> str:
+    """Return the number of the job that the script was submitted as and that waits or runs, or nothing."""
+    rows = ask(["squeue", "--noheader", "--me", "--format=%A %o"]).splitlines()
+    found = dict(row.split(" ", 1)[::-1] for row in rows)
+    return found.get(str(script), "")
+
+
 def cancel(jobs: Sequence[str]) -> None:
     """Cancel jobs, or steps; those that have ended are no error."""
     ask(["scancel", "--quiet", *jobs])
 
 
-def steps(job: str) -> list[str]:
-    """Return the running steps of a job that programs are started in."""
-    names = ask(["squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i"]).split()
-    return [n for n in names if n.rpartition(".")[2].isdigit()]
+def steps(job: str, but: str) -> list[str]:
+    """Return the running steps of a job that programs are started in, without those called `but`."""
+    rows = ask(["squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i %j"]).splitlines()
+    found = [(number, name.strip()) for number, _, name in (row.partition(" ") for row in rows)]
+    return [number for number, name in found if number.rpartition(".")[2].isdigit() and name != but]
+
+
+def time_left(job: str) -> float:
+    """Return the seconds that a job has left; infinity if Slurm does not say."""
+    try:
+        said = ask(["squeue", "--noheader", f"--jobs={job}", "--format=%L"]).strip()
+        return seconds(said, "squeue")
+    except (Refusal, SlurmError):
+        return math.inf
+
+
+def broken(nodes: Sequence[str]) -> list[str]:
+    """Return a line for each of the nodes that Slurm takes for broken: its name and state."""
+    rows = ask(["sinfo", "--noheader", "--Node", f"--nodes={','.join(nodes)}", "--format=%N %T"]).splitlines()
+    found = dict(row.split() for row in rows)
+    # One that is drained meanwhile still runs what it has.
+    return [
+        f"{name} does not answer" if state.endswith("*") else f"{name} is {state}"
+        for name, state in found.items()
+        if state.endswith("*") or state.startswith(("down", "fail", "error"))
+    ]
 
 
 def hosts(expression: str) -> list[str]:
@@ -156,20 +186,27 @@ def accounted(text: str) -> State:
 def partition(names: str) -> Partition:
     """Return the partition of that name, the largest of several, or the default one. Raises Refusal."""
     try:
-        said = ask(["sinfo", "--noheader", "--all", "--format=%P %D %c %l"])
+        said = ask(["sinfo", "--noheader", "--all", "--format=%P %D %z %l"])
     except SlurmError as error:
         raise Refusal("sinfo", f"Slurm does not answer ({error})", "try again later") from None
+    try:
+        return _partition(said, names)
+    except ValueError:
+        raise Refusal("sinfo", f"it says {said.splitlines()[0]!r}", "this prk reads another form") from None
+
+
+def _partition(said: str, names: str) -> Partition:
     found: dict[str, Partition] = {}
     default = ""
     # A line for each kind of nodes in a partition; the default one has a star.
-    for name, nodes, cores, limit in map(str.split, said.splitlines()):
+    for name, nodes, parts, limit in map(str.split, said.splitlines()):
         if name.endswith("*"):
             default = name = name.rstrip("*")
         before = found.get(name)
         found[name] = Partition(
             name,
             int(nodes) + (before.nodes if before else 0),
-            max(int(cores.rstrip("+")), before.cores if before else 0),
+            max(_cores(parts), before.cores if before else 0),
             0 if limit in ("infinite", "n/a") else seconds(limit, "sinfo"),
         )
     wanted = names.split(",") if names else [default]
@@ -178,3 +215,9 @@ def partition(names: str) -> Partition:
             what = "there is no such partition" if name else "the cluster has no default one"
             raise Refusal(f"partition {name}".strip(), what, f"use one of {', '.join(found)}")
     return max((found[name] for name in wanted), key=lambda p: p.nodes)
+
+
+def _cores(parts: str) -> int:
+    """Return the cores in sockets, cores and threads, as 2:12:2, or 2:12+:2 where some nodes have more."""
+    sockets, cores, _ = (int(part.rstrip("+")) for part in parts.split(":"))
+    return sockets * cores

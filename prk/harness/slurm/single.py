@@ -1,6 +1,7 @@
 """One run of a kernel on the nodes of a job, without a sweep: what jobs/slurm/prk.sbatch starts."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,11 @@ from prk import cli
 from prk.harness.slurm import step
 from prk.harness.slurm.site import Site
 from prk.problem import Refusal
-from prk.run import registry
+from prk.run import launcher, registry
+
+# How many tasks each node has, which Slurm always says.
+TASKS = "SLURM_TASKS_PER_NODE"
+EACH = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 
 
 def main(words: Sequence[str], variables: Mapping[str, str] = os.environ) -> int:
@@ -20,7 +25,8 @@ def main(words: Sequence[str], variables: Mapping[str, str] = os.environ) -> int
         # Where a launcher leaves files; those of the program itself belong where the job was submitted.
         with tempfile.TemporaryDirectory(dir=".", prefix="prk-") as shared:
             command = command_of(words, variables, str(Path(shared).absolute()))
-            return subprocess.run(command, check=False).returncode
+            variables = {**os.environ, **launcher.environment(False)}
+            return subprocess.run(command, env=variables, check=False).returncode
     except Refusal as refusal:
         print(f"prk.sbatch: {refusal}", file=sys.stderr)
         return 2
@@ -61,13 +67,21 @@ def layout_of(variables: Mapping[str, str]) -> dict[str, int]:
         )
     nodes = int(variables["SLURM_JOB_NUM_NODES"])
     each = variables.get("SLURM_NTASKS_PER_NODE", "1").partition("(")[0]
-    ranks = int(variables.get("SLURM_NTASKS", nodes * int(each)))
+    ranks = int(variables.get("SLURM_NTASKS", 0))
+    # Without -n the number of whoever submitted this, from another job, is still there.
+    if not ranks or (TASKS in variables and ranks != tasks(variables[TASKS])):
+        ranks = nodes * int(each)
     if ranks % nodes:
         raise Refusal(
             "-n", f"{ranks} tasks do not fill {nodes} nodes evenly", f"use {-(-ranks // nodes) * nodes}"
         )
     threads = int(variables.get("SLURM_CPUS_PER_TASK", "1"))
     return {"ranks": ranks, "nodes": nodes, "ranks_per_node": ranks // nodes, "threads": threads}
+
+
+def tasks(expression: str) -> int:
+    """Return how many tasks there are in a list of those on each node, as 2(x3),1."""
+    return sum(int(count) * int(times or 1) for count, times in EACH.findall(expression))
 
 
 if __name__ == "__main__":

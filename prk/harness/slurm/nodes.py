@@ -1,0 +1,166 @@
+"""The nodes of a job: whether all of them work, and a folder on each that goes when the job does."""
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import prk
+from prk.harness.execute import launch
+from prk.harness.execute.command import Launch
+from prk.harness.slurm import queue, step
+from prk.harness.slurm.site import Site
+from prk.run import launcher, processes, reason
+
+# Seconds that all nodes have to make their folder, and to start Python.
+LIMIT = 300
+# Of the step that holds the folders; Slurm's lists of steps show it.
+NAME = "prk-nodes"
+# Makes the folder $0, unpacks the archives that follow into one of its own each, and waits for the end of its
+# input or of the job. Nodes that share the place find it there, and wait for whoever has made it.
+HOLD = """
+exec 3<&0
+trap 'rm -rf "$0"' EXIT
+trap 'exit 1' TERM
+fail() { echo "$SLURMD_NODENAME cannot $*"; exit 1; }
+if mkdir -m 700 "$0" 2>/dev/null; then
+    mkdir "$0/cache" || fail "write to $0"
+    for archive; do
+        into=$0/$(basename "$archive" .tar)
+        mkdir "$into" && tar -C "$into" -xf "$archive" || fail "unpack $archive in $0"
+    done
+    touch "$0/.whole"
+fi
+[ -O "$0" ] || fail "make $0"
+while [ ! -e "$0/.whole" ]; do sleep 0.1; done
+echo "$SLURMD_NODENAME ready"
+cat <&3 >/dev/null &
+wait
+"""
+# Says what Python says if it cannot start the package.
+CHECK = """
+if why=$("$@" -c 'import numba, prk.cli' 2>&1); then
+    echo "$SLURMD_NODENAME ready"
+else
+    echo "$SLURMD_NODENAME cannot start prk: $(printf '%s\\n' "$why" | tail -n 1)"
+fi
+"""
+
+
+class Broken(Exception):
+    """Some nodes do not work; which ones and why."""
+
+
+class Nodes:
+    """The nodes of a job, by name, and where their folders and the programs' Python are."""
+
+    def __init__(self, site: Site, job: str, names: Sequence[str], shared: Path):
+        self.site, self.names, self.shared = site, names, shared
+        # Nobody else can have made a folder of this name.
+        self.folder = Path(os.environ.get("TMPDIR", "/tmp"), f"prk-{job}-{secrets.token_hex(4)}")
+        self.python = sys.executable
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep a folder on every node while the context lasts. Raises Broken if one cannot be made."""
+        archives = self._packed() if self.site.stage else []
+        words = ["sh", "-c", HOLD, str(self.folder), *map(str, archives)]
+        log = self.shared / "held"
+        with log.open("w") as out:
+            holder = subprocess.Popen(
+                step.on_every_node(len(self.names), words, NAME),
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+                start_new_session=True,
+            )
+        try:
+            processes.wait_until(
+                lambda: holder.poll() is not None or self._answered(log.read_text()), LIMIT, 0.05
+            )
+            self._refuse(log.read_text())
+            if self.site.cache is None:
+                os.environ["NUMBA_CACHE_DIR"] = str(self.folder / "cache")
+            if "checkout" in [archive.stem for archive in archives]:
+                os.environ["PYTHONPATH"] = f"{self.folder}/checkout:{os.environ.get('PYTHONPATH', '')}"
+            yield
+        finally:
+            _end(holder)
+
+    def check(self) -> None:
+        """Raise Broken if Python cannot start the package on every node, or Slurm knows of a broken one."""
+        with contextlib.suppress(queue.SlurmError):
+            if down := queue.broken(self.names):
+                raise Broken(", ".join(down))
+        words = ["sh", "-c", CHECK, "sh", *self.site.wrapper, self.python]
+        command = step.on_every_node(len(self.names), words, "prk-check")
+        ended = launch.run(command, _environment(), LIMIT, self.shared / "check")
+        self._refuse(f"{ended.out}\n{ended.err}")
+
+    def placed(self, one: Launch) -> Launch:
+        """Return the launch with the Python that these nodes have copies of."""
+        return replace(
+            one, command=tuple(self.python if word == sys.executable else word for word in one.command)
+        )
+
+    def _said(self, text: str) -> dict[str, str]:
+        """Return what each node said, among the lines of Slurm's own."""
+        # The last line may not be whole yet.
+        lines = dict(line.partition(" ")[::2] for line in text.rpartition("\n")[0].splitlines())
+        return {name: lines[name] for name in self.names if name in lines}
+
+    def _answered(self, text: str) -> bool:
+        said = self._said(text)
+        return len(said) == len(self.names) or any(why != "ready" for why in said.values())
+
+    def _refuse(self, text: str) -> None:
+        """Raise Broken unless all nodes said that they are ready; Slurm may say why one says nothing."""
+        said = self._said(text)
+        slurm = [line for line in text.splitlines() if line.partition(" ")[0] not in self.names]
+        why = f" ({found})" if (found := reason.said("\n".join(slurm))) else ""
+        # What a node says first, rather than the silence of those that wait for it.
+        wrong = [f"{n} {what}" for n, what in said.items() if what != "ready"]
+        wrong += [f"{n} does not answer{why}" for n in self.names if n not in said]
+        if wrong:
+            more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise Broken(f"{wrong[0]}{more}")
+
+    def _packed(self) -> list[Path]:
+        """Pack this Python's environment, and a checkout, for nodes to have copies of their own."""
+        root = Path(prk.__file__).resolve().parents[1]
+        staged: dict[str, tuple[Path, list[str]]] = {}
+        prefix = Path(sys.prefix)
+        if not prefix.is_relative_to("/usr"):
+            staged["environment"] = (prefix, ["."])
+            self.python = str(self.folder / "environment" / Path(sys.executable).relative_to(prefix))
+        if (root / "bench.py").exists():
+            staged["checkout"] = (root, ["-h", "prk"])
+        found = []
+        for name, (folder, what) in staged.items():
+            found.append(self.shared / f"{name}.tar")
+            words = ["tar", "-C", str(folder), "-cf", str(found[-1]), *what]
+            # 1: a file changed meanwhile, as those of compiled modules do.
+            if subprocess.run(words, check=False).returncode > 1:
+                raise Broken(f"{folder} cannot be packed into {self.shared}")
+        return found
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, **launcher.environment(False)}
+
+
+def _end(holder: subprocess.Popen[bytes]) -> None:
+    """End the step that holds the folders: at the end of its input it takes them away."""
+    with contextlib.suppress(OSError):
+        if holder.stdin:
+            holder.stdin.close()
+    try:
+        holder.wait(30)
+    except subprocess.TimeoutExpired:
+        holder.kill()
+        holder.wait()
