@@ -1,4 +1,4 @@
-"""Placement of the large arrays in memory, and hints about it."""
+"""Placement of the large arrays in memory, hints about it, and updates of words that others update too."""
 
 from typing import Any
 
@@ -41,3 +41,14 @@ def prefetch(typingctx, array, offset):
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
+
+
+@intrinsic
+def atomic_add(typingctx, address, value):
+    """Add to the int64 at `address`, while nobody else can read or write it; return what it was."""
+
+    def codegen(context, builder, signature, args):
+        pointer = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, args[1], "monotonic")
+
+    return types.int64(types.int64, types.int64), codegen

@@ -9,7 +9,7 @@ from typing import Any
 from prk.cost import Cost
 from prk.problem import Refusal
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class Machine:
     latency: float | None
     message_bandwidth: float | None
     message_stream: float | None = None
+    # Updates a second of words somewhere in memory, of a core and of all; seconds of a load that waits for
+    # the one before, and of an atomic update of a word that nobody else wants; None in older records.
+    core_updates: float | None = None
+    updates: float | None = None
+    chase: float | None = None
+    atomic: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Limit:
 def limit(cost: Cost, layout: Mapping[str, int], shared: bool, machine: Machine) -> Limit | None:
     """Return what limits a repetition on a layout most, or None if nothing that was measured does.
 
-    Memory: all bytes at the bandwidth that Nstream has on the cores used. So the star of r = 4 has 35 flop
+    Memory: all bytes at the best bandwidth that was found on the cores used. So the star of r = 4 has 35 flop
     to 32 bytes, Synch_p2p 2 to 16, and Transpose counts 16 of its 32. Messages are those of the busiest
     member; they bound nothing where there is one member or where memory is shared, and a node's own figures
     stand for those between nodes.
@@ -52,6 +58,11 @@ def limit(cost: Cost, layout: Mapping[str, int], shared: bool, machine: Machine)
         Limit(cost.bytes / memory, "memory bandwidth"),
         Limit(cost.flop / arithmetic, "flop peak"),
     ]
+    if machine.core_updates is not None and machine.updates is not None:
+        updates = nodes * used(each, machine.cores, machine.core_updates, machine.updates)
+        found.append(Limit(cost.updates / updates, "random updates"))
+    if machine.atomic is not None:
+        found.append(Limit(cost.atomics * machine.atomic, "atomic updates"))
     if layout["ranks"] > 1 and not shared:
         found += _of_messages(cost, machine)
     worst = max(found, key=lambda one: one.seconds)
@@ -83,8 +94,8 @@ def read(path: Path) -> Machine | None:
     except (OSError, ValueError) as error:
         raise Refusal(str(path), f"cannot be read ({error})", "remove it, and measure again") from None
     try:
-        # Schema 1 has no message_stream.
-        if found["schema"] not in (1, VERSION):
+        # Older ones lack figures, which are None then.
+        if found["schema"] not in range(1, VERSION + 1):
             raise Refusal(
                 str(path), f"has schema {found['schema']}, this prk reads 1 to {VERSION}", "measure again"
             )
@@ -101,8 +112,8 @@ def text(found: Machine) -> str:
 def named(found: Machine) -> list[tuple[str, str]]:
     """Return the bounds by name, with units."""
     table: list[tuple[str, Any]] = [
-        ("Nstream, one core", f"{found.core_bandwidth / 1e9:.1f} GB/s"),
-        (f"Nstream, {found.cores} cores", f"{found.bandwidth / 1e9:.1f} GB/s"),
+        ("Memory, one core", f"{found.core_bandwidth / 1e9:.1f} GB/s"),
+        (f"Memory, {found.cores} cores", f"{found.bandwidth / 1e9:.1f} GB/s"),
         ("Flop peak, one core", f"{found.core_flops / 1e9:.1f} GFlop/s"),
         (f"Flop peak, {found.cores} cores", f"{found.flops / 1e9:.1f} GFlop/s"),
     ]
@@ -112,4 +123,11 @@ def named(found: Machine) -> list[tuple[str, str]]:
         table.append(("Messages of 8 B, streamed", f"{found.message_stream * 1e6:.3f} us each"))
     if found.message_bandwidth is not None:
         table.append(("Messages of 4 MiB", f"{found.message_bandwidth / 1e9:.1f} GB/s"))
+    if found.core_updates is not None and found.updates is not None:
+        table.append(("Random updates, one core", f"{found.core_updates / 1e6:.0f} M/s"))
+        table.append((f"Random updates, {found.cores} cores", f"{found.updates / 1e6:.0f} M/s"))
+    if found.chase is not None:
+        table.append(("Load that waits for a load", f"{found.chase * 1e9:.0f} ns"))
+    if found.atomic is not None:
+        table.append(("Atomic update", f"{found.atomic * 1e9:.1f} ns"))
     return table

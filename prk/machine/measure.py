@@ -1,4 +1,4 @@
-"""Measure a machine's bounds, by launches as those of a sweep: bandwidth, flop peak, messages."""
+"""Measure a machine's bounds, by launches as those of a sweep: bandwidth, flop peak, messages, words."""
 
 import json
 import os
@@ -52,15 +52,23 @@ def _bounds(cores: int, start: Start, folder: Path) -> Machine:
     if registry.runtime(registry.BASELINE).missing() is None:
         words = [*start(_layout(2)), *python, "prk.runtimes._mpi.pingpong"]
         messages = json.loads(_output(words, folder, cores < 2))
+    one, every = (json.loads(_output([*python, "prk.machine.access", str(n)], folder)) for n in (1, cores))
+    # As much memory as the yardstick's vectors take.
+    words = [*python, "prk.machine.memory", str(3 * 8 * _length()), "1", str(cores)]
+    streams = json.loads(_output(words, folder))
     return Machine(
         cores=cores,
-        core_bandwidth=_bandwidth(1, start, folder),
-        bandwidth=_bandwidth(cores, start, folder),
+        core_bandwidth=max(_bandwidth(1, start, folder), streams[0]),
+        bandwidth=max(_bandwidth(cores, start, folder), streams[1]),
         core_flops=float(_output([*python, "prk.machine.flops", "1"], folder)),
         flops=float(_output([*python, "prk.machine.flops", str(cores)], folder)),
         latency=messages.get("latency"),
         message_bandwidth=messages.get("bandwidth"),
         message_stream=messages.get("stream"),
+        core_updates=one["updates"],
+        updates=every["updates"],
+        chase=one["chase"],
+        atomic=one["atomic"],
     )
 
 
@@ -70,9 +78,8 @@ def _layout(ranks: int) -> dict[str, int]:
 
 def _bandwidth(cores: int, start: Start, folder: Path) -> float:
     """Return the yardstick's bytes a second on so many cores: ranks where there is MPI, else threads."""
-    length = min(LENGTH, environment.available_memory() // 100)
     path = folder / f"{YARDSTICK}-{cores}.json"
-    own = ["--n", length, "--iterations", 10, "--repeat", REPEAT, "--json", path]
+    own = ["--n", _length(), "--iterations", 10, "--repeat", REPEAT, "--json", path]
     kernel = [sys.executable, "-m", registry.package_of(YARDSTICK), *map(str, own)]
     if cores == 1:
         words = [*kernel, "--runtime", registry.SERIAL]
@@ -84,6 +91,11 @@ def _bandwidth(cores: int, start: Start, folder: Path) -> float:
     metric = registry.problem_class(YARDSTICK).metrics[0]
     values: list[float] = read.read(path)["metrics"][metric.name]["values"]
     return metric.scale * max(values)
+
+
+def _length() -> int:
+    """Return the length of the yardstick's vectors."""
+    return min(LENGTH, environment.available_memory() // 100)
 
 
 def _threads() -> str:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from prk.metric import Metric
 from tests.harness.making import planned
 
 # Of a core and of two: 10 and 16 GB/s, 20 and 40 GFlop/s; 1 us a message, 10 GB/s, 0.1 us in a stream.
-MACHINE = Machine(2, 10e9, 16e9, 20e9, 40e9, 1e-6, 1e10, 1e-7)
+# 10 and 15 million updates a second somewhere in memory, 10 ns an atomic one.
+MACHINE = Machine(2, 10e9, 16e9, 20e9, 40e9, 1e-6, 1e10, 1e-7, 10e6, 15e6, 1e-7, 1e-8)
 PAIR = {"ranks": 2, "nodes": 1, "ranks_per_node": 2, "threads": 1}
 LATENCY = Metric("latency", "us", 1e-6, larger_is_better=False, kind="latency")
 
@@ -31,6 +33,8 @@ def close(bound, value, limit):
         (Cost(bytes=16e6, messages=1e6), 0.1, "message rate"),
         (Cost(messages=1e3, message_bytes=1e10), 1.0, "message bandwidth"),
         (Cost(messages=1e6, chain=1e6), 1.0, "latency"),
+        (Cost(bytes=16e6, updates=15e6), 1.0, "random updates"),
+        (Cost(messages=1e5, atomics=1e8), 1.0, "atomic updates"),
     ],
 )
 def test_every_limit_is_named(cost, seconds, name):
@@ -83,11 +87,15 @@ def test_a_bound_is_in_the_unit_of_the_first_metric():
     assert rows.bound(replace(point, metrics=(quality,)), MACHINE) is None
 
 
-def test_machines_of_both_schemas_are_read(tmp_path):
+def test_machines_of_all_schemas_are_read(tmp_path):
     path = tmp_path / "machine.json"
-    older = {k: v for k, v in asdict(MACHINE).items() if k != "message_stream"}
-    path.write_text(json.dumps({"schema": 1, "bounds": older}))
-    assert bounds.read(path) == replace(MACHINE, message_stream=None)
-    path.write_text(json.dumps({"schema": 2, "bounds": asdict(MACHINE)}))
+    words: dict[str, Any] = dict.fromkeys(("core_updates", "updates", "chase", "atomic"))
+    for schema, absent in ((2, words), (1, {**words, "message_stream": None})):
+        older = {k: v for k, v in asdict(MACHINE).items() if k not in absent}
+        path.write_text(json.dumps({"schema": schema, "bounds": older}))
+        found = bounds.read(path)
+        assert found == replace(MACHINE, **absent)
+        assert "None" not in bounds.text(found)
+    path.write_text(json.dumps({"schema": 3, "bounds": asdict(MACHINE)}))
     assert bounds.read(path) == MACHINE
     assert "0.100 us each" in bounds.text(MACHINE)

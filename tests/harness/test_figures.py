@@ -10,10 +10,12 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from prk.harness.analyse import curves, results, rows
-from prk.harness.show import figures, style, table
+from prk.harness.show import figures, lines, style, table
 from prk.machine.bounds import Machine
 from prk.run import registry
 from tests.harness.making import planned, renamed, stored
+from tests.harness.test_campaign import BENCH
+from tests.launch import run
 
 MACHINE = Machine(2, 10e9, 16e9, 20e9, 40e9, 1e-6, 1e10)
 NODES = [1, 2, 4, 8]
@@ -69,9 +71,9 @@ def test_normalised_performance_is_relative_to_mpi1_on_one_node(tmp_path):
     assert x == pytest.approx(NODES, rel=0.05)
     assert y == pytest.approx([1, 0.9, 0.81, 0.729])
     assert curve(figure, "shmem")[1] == pytest.approx([1, 0.8, 0.64, 0.512])
-    # Six samples: the interval is their range, 1 % wide.
-    (_, low), (_, high) = bars[0]
-    assert high / low == pytest.approx(1.01, rel=1e-3)
+    # Six values of each side: the base's spread of 1 % is in the ratio's interval as the other's is.
+    (_, low), (_, high) = bars[1]
+    assert high / low == pytest.approx(1.0121, rel=1e-3)
     assert drawn(figure, "ideal")[1] == [1, 1]
     assert "base: mpi1 on 1 node" in texts(figure)
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["1", "2", "4", "8"]
@@ -133,6 +135,172 @@ def test_a_figure_without_data_says_why(tmp_path):
     assert "the machine is not measured" in why["bound"]
 
 
+def samples_of(figure, label):
+    """Return how many samples each row of a series has."""
+    own = [x for x in figure.axes[0].get_lines() if x.get_gid() == f"samples {label}"]
+    return [len(x.get_xdata()) for x in own]
+
+
+def renderer_of(figure):
+    return figure.canvas.get_renderer()
+
+
+def test_every_value_is_a_dot_and_the_figure_says_what_its_bars_are(tmp_path):
+    panels = curves.panels(rows_of(tmp_path, scaling("transpose"), losing))
+    panel = by_name(panels, "scaling")
+    figure = figures.draw(panel)
+    x, y = drawn(figure, "samples mpi1")
+    assert len(x) == 6 * len(NODES)
+    assert sorted(y)[:6] == pytest.approx(sorted(panel.series[0].dots[0].samples), rel=1e-9)
+    assert "small dots: every value; marker: median, n = 6; bar: its 96.9% interval" in texts(figure)
+    # The bar of a ratio is that of Mann and Whitney's test, for six values and six of the base.
+    assert "n = 6; bar: its 95.9% interval" in texts(figures.draw(by_name(panels, "efficiency"))).replace(
+        "\n   ", " "
+    )
+    assert panel.about == "iterations = 10, order = 4,096, tile = 32; 6 launches a point"
+    assert panel.about in texts(figure).replace("\n", " ")
+
+
+def test_one_value_has_no_bar(tmp_path):
+    panel = by_name(curves.panels(rows_of(tmp_path, scaling(), losing, repeat=1)), "scaling")
+    assert "n = 1" in panel.legend
+    assert "interval" not in panel.legend
+    figure = figures.draw(panel)
+    assert all(segment != segment for bars in curve(figure, "shmem")[2] for _, segment in bars)
+
+
+def test_points_of_which_some_launches_failed_are_marked(tmp_path):
+    def some(point, repeat):
+        failed = point.runtime == "shmem" and point.layout["nodes"] == 4 and repeat < 2
+        return ("timeout", "no end") if failed else losing(point, repeat)
+
+    panel = by_name(curves.panels(rows_of(tmp_path, scaling(), some)), "scaling")
+    figure = figures.draw(panel)
+    (mark,) = [t for t in figure.axes[0].texts if t.get_gid() == "partly shmem"]
+    assert mark.get_text() == "4 of 6"
+    assert "partly failed: shmem on 4 nodes: 4 ok, 2 timeout" in texts(figure)
+    assert "n = 4 to 6" in panel.legend
+
+
+def test_efficiency_has_one_base_for_all_or_no_curve(tmp_path):
+    def small_ones_fail(point, repeat):
+        failed = point.runtime == "shmem" and point.layout["nodes"] < 4
+        return ("failed", "no memory") if failed else losing(point, repeat)
+
+    panel = by_name(curves.panels(rows_of(tmp_path, scaling(), small_ones_fail)), "efficiency")
+    assert [s.label for s in panel.series] == ["mpi1"]
+    said = texts(figures.draw(panel))
+    assert "no curve, as there is no valid run on 1 node: shmem" in said
+    assert "base: the same runtime on 1 node: mpi1 " in said
+
+    # And none at all is said to be none.
+    def first_fails(point, repeat):
+        return ("failed", "no") if point.layout["nodes"] == 1 else losing(point, repeat)
+
+    panel = by_name(curves.panels(rows_of(tmp_path / "none", scaling(), first_fails)), "efficiency")
+    assert panel.reason == "no runtime has a valid run on 1 node"
+
+
+def test_a_bound_that_is_exceeded_is_not_drawn(tmp_path):
+    # Nine times what its four nodes can do, on one runtime.
+    def odd(point, repeat):
+        there = point.layout["nodes"] == 4 and point.runtime == "shmem"
+        return losing(point, repeat) / (9 if there else 1)
+
+    points = [replace(p, cost=replace(p.cost, bytes=8e9)) for p in scaling("transpose")]
+    rows = rows_of(tmp_path, points, odd)
+    panels = curves.panels(rows)
+    panel = by_name(panels, "bound")
+    assert {d.x for s in panel.series for d in s.dots} == {1, 2, 8}
+    assert any("exceeded, and so is none: shmem on 8 cores is at" in note for note in panel.notes)
+    (line,) = [y for name, y in by_name(panels, "scaling").lines.items() if name.startswith("bound")]
+    assert [x for x, _ in line] == [2, 4, 16]
+    lines = [line for line in table.text(rows).splitlines() if line.startswith(("mpi1", "shmem"))]
+    assert ["%  ok" in line.replace("96.9%", "") for line in lines] == [True] * 4 + [False] * 2 + [True] * 2
+    everywhere = [replace(r, bound=replace(r.bound, value=1.0)) for r in rows]
+    assert "is at" in by_name(curves.panels(everywhere), "bound").reason
+    assert not by_name(curves.panels(everywhere), "bound").drawable
+
+
+@pytest.mark.parametrize(
+    ("x", "label", "said"),
+    [(3072, "cores", "3,072"), (1024, "nodes", "1,024"), (4096, "size (B)", "4 Ki"), (4, "size (B)", "4"),
+     (256 << 20, "size (B)", "256 Mi"), (3000, "size (B)", "3,000")],
+)  # fmt: skip
+def test_ticks_are_numbers_that_people_read(x, label, said):
+    assert lines.whole(x, label) == said
+
+
+def many(tmp_path, seconds=losing, nodes=None):
+    """Return the rows of twelve runtimes with long names, on all node counts or some."""
+    points = scaling(
+        runtimes=("mpi1", *(f"the-program-number-{n}-of-somebody-who-likes-words" for n in range(11)))
+    )
+    return rows_of(tmp_path, [p for p in points if p.layout["nodes"] in (nodes or NODES)], seconds)
+
+
+@pytest.mark.parametrize("nodes", [NODES, [1, 2]])
+def test_nothing_is_cut_off(tmp_path, nodes):
+    for panel in curves.panels(many(tmp_path, nodes=nodes)):
+        figure = figures.draw(panel)
+        assert figure.axes[0].get_legend_handles_labels()[1]
+        assert len(figure.legends) == 1
+        renderer = renderer_of(figure)
+        figure.draw(renderer)
+        box, (width, height) = figure.get_tightbbox(renderer), figure.get_size_inches()
+        assert min(box.x0, box.y0, width - box.x1, height - box.y1) >= 0, panel.name
+
+
+def test_ticks_do_not_touch(tmp_path):
+    points = planned({"kernel": "allreduce", "runtime": "mpi1", "ranks": [2]}).points
+    sizes = [4 << k for k in range(25)]
+    rows = with_tables(tmp_path, points, lambda p: [{"bytes": b, "busbw": float(b)} for b in sizes])
+    figure = figures.draw(by_name(curves.panels(rows), "table-0"))
+    renderer = renderer_of(figure)
+    figure.draw(renderer)
+    shown = [t for t in figure.axes[0].get_xticklabels() if t.get_text()]
+    boxes = [t.get_window_extent(renderer) for t in shown]
+    assert len(boxes) > 3
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert shown[-1].get_text() == "64 Mi"
+
+
+def test_one_or_two_counts_are_rows_of_dots_with_what_failed_in_its_place(tmp_path):
+    def some(point, repeat):
+        if point.runtime == "shmem" and point.layout["nodes"] == 2:
+            return ("timeout", "no end")
+        return ("failed", "no") if point.runtime == "mpi1" and repeat == 5 else losing(point, repeat)
+
+    points = [p for p in scaling() if p.layout["nodes"] < 4]
+    panel = by_name(curves.panels(rows_of(tmp_path, points, some)), "scaling")
+    figure = figures.draw(panel)
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["mpi1", "shmem", "mpi1", "shmem"]
+    said = {t.get_gid(): t.get_text() for t in axes.texts if t.get_gid()}
+    assert said["gap shmem"] == "6 timeout"
+    assert said["value mpi1"] == "0.900 (5 of 6)"
+    assert [t.get_text() for t in axes.texts if not t.get_gid()] == ["1 node", "2 nodes"]
+    assert samples_of(figure, "mpi1") == [5, 5]
+    # From 0.8 to 1: close together, and so said not to start at 0.
+    assert "not from 0" in axes.get_xlabel()
+    # An efficiency of 1 in all rows says nothing.
+    efficiency = figures.draw(by_name(curves.panels(rows_of(tmp_path / "e", points, losing)), "efficiency"))
+    assert [t.get_text() for t in efficiency.axes[0].texts if not t.get_gid()] == ["2 nodes"]
+
+
+def test_figures_are_drawn_with_the_packages_own_settings(tmp_path):
+    rows = rows_of(tmp_path, scaling(), losing)
+    panel = by_name(curves.panels(rows), "scaling")
+    expected = figures.rendered(figures.draw(panel), "svg", panel.name)
+    own = tmp_path / "matplotlibrc"
+    own.write_text("text.usetex: True\nfont.family: serif\nbackend: no-such\nlines.linewidth: 9\n")
+    settings = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": str(own)}
+    done = run(*BENCH, "plot", tmp_path / "s", "--format", "svg", **settings)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "s" / "figures" / f"{panel.name}.svg").read_bytes() == expected
+
+
 def test_fraction_of_the_bound(tmp_path):
     rows = rows_of(tmp_path, scaling(runtimes=("mpi1",)), losing)
     panel = by_name(curves.panels(rows), "bound")
@@ -183,7 +351,7 @@ def test_a_core_left_to_communication_counts(tmp_path):
 def test_every_format_is_what_its_name_says(tmp_path):
     figure = figures.draw(by_name(curves.panels(rows_of(tmp_path, scaling(), losing)), "scaling"))
     png = Image.open(io.BytesIO(figures.rendered(figure, "png", "x")))
-    assert png.width > 1000
+    assert png.width == 200 * figures.WIDTH
     svg = figures.rendered(figure, "svg", "x")
     assert svg == figures.rendered(figure, "svg", "x")
     assert b"<svg" in svg
@@ -222,6 +390,17 @@ def test_bandwidth_is_drawn_over_size_by_algorithm_and_ranks(tmp_path):
     assert drawn == {
         f"mpi1{v}, {n} cores": [(4, 8.0 * n), (16, 32.0 * n)] for v in ("", " algorithm=ring") for n in (2, 4)
     }
+
+
+@pytest.mark.parametrize("ranks", [[1, 2], [1, 2, 4]])
+def test_nothing_and_less_than_nothing_are_drawn_as_they_are(tmp_path, ranks):
+    points = planned({"kernel": "ddp", "runtime": "mpi1", "ranks": ranks}).points
+    for name, values in (("zero", (0.0, 0.0)), ("below", (-1.0, 3.0))):
+        rows = with_tables(tmp_path / name, points, lambda p, v=values: [{"exposed": one} for one in v])
+        panel = next(p for p in curves.panels(rows) if p.title == "Ddp: exposed communication")
+        axes = figures.draw(panel).axes[0]
+        low, high = axes.get_xlim() if figures.few(panel) else axes.get_ylim()
+        assert low <= min(values) <= max(values) < high
 
 
 def test_training_is_drawn_over_cores_and_nothing_of_what_it_does_not_state(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from prk.cost import Cost
 from prk.harness.analyse import compare, curves, rows
-from prk.harness.show import report, table
+from prk.harness.show import overview, report, table
 from prk.harness.store import Store
 from prk.metric import Metric
 from tests.harness.making import planned, renamed, stored
@@ -53,7 +53,7 @@ def test_a_latency_is_better_if_smaller_everywhere(tmp_path):
     assert [d.y for d in efficiency["mpi1"]] == [pytest.approx(1.0)] * 2
     slower = efficiency["other"][1]
     assert slower.y == pytest.approx(0.8)
-    assert slower.low <= slower.y <= slower.high
+    assert slower.interval.low <= slower.y <= slower.interval.high
     bound = panel(found, "bound")
     assert bound.y_label == "bound / latency"
     assert list(bound.lines) == ["bound: latency"]
@@ -62,8 +62,10 @@ def test_a_latency_is_better_if_smaller_everywhere(tmp_path):
 
 def test_the_best_cell_of_a_latency_is_the_smallest(tmp_path):
     found = opened(tmp_path / "s", LATENCY, halved)
-    shown = report.overview(found)
-    assert shown["kernels"] == [("nstream", "latency in us, smaller is better")]
+    shown = overview.of(found)
+    assert [(k["kernel"], k["unit"]) for k in shown["kernels"]] == [
+        ("nstream", "latency in us, smaller is better")
+    ]
     cells = {line["runtime"]: line["cells"][0] for line in shown["lines"]}
     assert (cells["mpi1"]["best"], cells["mpi1"]["share"]) == (True, 100)
     assert (cells["other"]["best"], cells["other"]["share"]) == (False, 80)

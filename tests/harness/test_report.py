@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import product
 
 import pytest
 
 from prk.harness import store
 from prk.harness.analyse import rows
-from prk.harness.show import report
+from prk.harness.show import overview, report, table
 from tests.harness.making import planned, renamed, stored
 from tests.harness.test_figures import MACHINE, losing, scaling
 from tests.launch import run
@@ -20,9 +21,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
     """A page with a gap, a bad file, a foreign-looking name and a machine."""
-    from dataclasses import replace
-    from itertools import product
-
     points = [*scaling(), *scaling("transpose")]
     points = [renamed(p, "c-<b>mpi</b>") if p.runtime == "shmem" else p for p in points]
     made = replace(planned({"kernel": "nstream", "runtime": "mpi1"}, repeat=6), points=tuple(points))
@@ -72,7 +70,23 @@ def test_page_is_whole_and_asks_for_nothing(browser, page_file, width):
     assert all(box["width"] > 300 for box in [s.bounding_box() for s in page.locator("svg").all()])
     assert "no end after <i>5</i> s" in page.inner_text("main")
     assert "notes.json" in page.inner_text("main")
+    # Every entry of the contents leads somewhere.
+    targets = page.eval_on_selector_all("nav a", "all => all.map(a => a.getAttribute('href'))")
+    assert targets[1:3] == ["#stencil", "#transpose"]
+    assert all(page.locator(target).count() == 1 for target in targets)
+    # Letters of figures are no smaller than those of a footnote, also on a phone.
+    scale = page.evaluate(
+        "(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width)(document.querySelector('svg'))"
+    )
+    assert lettering(scale) >= 8.5
     page.close()
+
+
+def lettering(scale):
+    """Return the pixels of a figure's smallest text, in an SVG drawn at so many pixels a point."""
+    from prk.harness.show import dots, figures
+
+    return min(figures.TEXT, dots.SIZE - 0.5) * scale
 
 
 def test_columns_sort_by_a_click(browser, page_file):
@@ -108,11 +122,95 @@ def test_a_page_of_a_sweep_that_has_not_run(tmp_path):
     assert "no valid run of mpi1 to relate the others to" in text
 
 
+def test_panels_that_are_not_drawn_are_one_line(tmp_path):
+    kept = stored(tmp_path / "s", planned({"kernel": "stencil", "runtime": "mpi1", "n": 4096}, repeat=6))
+    text = report.render(rows.opened(kept))
+    assert text.count("<svg") == 1
+    why = "Not drawn: parallel efficiency: all points have the same number of cores; fraction of the bound: "
+    assert why in text
+
+
+def over_cores(folder, seconds, runtimes=("serial", "mpi1", "shmem", "mpirma"), repeat=6):
+    """Return the overview's cells, by runtime, of a sweep on one and two cores, serial on one only."""
+    made = planned({"kernel": "transpose", "runtime": "mpi1", "ranks": [1, 2], "order": 4096}, repeat=repeat)
+    points = [renamed(p, r) for p in made.points for r in runtimes if r != "serial" or p.cores == 1]
+    order = tuple(product(range(len(points)), range(repeat)))
+    stored(folder, replace(made, points=tuple(points), order=order), seconds)
+    found = overview.of(rows.opened(store.Store(folder)).rows)
+    return found["kernels"][0], {line["runtime"]: line["cells"][0] for line in found["lines"]}
+
+
+def test_what_no_test_tells_from_the_best_is_bold_too(tmp_path):
+    def seconds(point, repeat):
+        slow = {"mpi1": 1.0, "shmem": 1.001, "mpirma": 1.2, "serial": 0.9}[point.runtime]
+        return slow / point.cores * (1 + 0.01 * repeat)
+
+    head, cells = over_cores(tmp_path / "s", seconds)
+    assert {r: c["best"] for r, c in cells.items()} == {
+        "serial": False,
+        "mpi1": True,
+        "shmem": True,
+        "mpirma": False,
+    }
+    assert head["where"] == "2 cores"
+    # One core has no bar on the scale of two.
+    assert (cells["serial"]["share"], cells["serial"]["note"]) == (0, "on 1 core only")
+    assert [cells[r]["share"] for r in ("mpi1", "mpirma")] == [100, 83]
+
+
+def test_nothing_is_bold_where_no_test_could_tell(tmp_path):
+    head, cells = over_cores(tmp_path / "s", lambda p, r: 1.0 + 0.1 * (p.runtime == "shmem"), repeat=3)
+    assert not any(c["best"] for c in cells.values())
+    assert head["where"] == "2 cores; too few launches to tell the best"
+
+
+def test_the_box_says_how_it_was_measured(tmp_path):
+    made = planned(
+        {"kernel": "nstream", "runtime": "mpi1", "ranks": [1, 2], "n": 4096, "iterations": 30}, repeat=6
+    )
+    kept = stored(tmp_path / "s", made)
+    for number, path in enumerate(sorted(kept.records.iterdir())):
+        found = json.loads(path.read_text())
+        cpus = {"0": "0", "1": "1"} if found["layout"]["ranks"] == 2 else {"0-1": "0"}
+        found |= {"finished": f"2026-01-{number + 1:02}T10:00:00+00:00", "warmup_seconds": 0.5 + number / 10}
+        found |= {
+            "placement": [{"hosts": {"node7": 0}, "cpus": cpus}],
+            "communication": {"mpi": "Some MPI 4.1, built"},
+        }
+        variables = {"OMP_NUM_THREADS": "1", "OMPI_COMM_WORLD_SIZE": "2"}
+        found["environment"] |= {"cpu": "A processor", "memory": (number + 1) << 30, "variables": variables}
+        found["launch"] |= {"command": "mpirun -n 2 python -m prk.nstream"}
+        path.write_text(json.dumps(found))
+    text = report.render(rows.opened(kept))
+    box = text[text.index('id="method"') :]
+    for said in (
+        "6 a point, each a start of its own of at most",
+        "seed 7",
+        "one repetition before the clock, untimed (0.5 s to 1.6 s)",
+        "nstream: 30",
+        "of the slowest rank",
+        "medians of 6 values",
+        "96.9%",
+        "2026-01-01 10:00:00+00:00 to 2026-01-12 10:00:00+00:00",
+        "node7",
+        "1.0 to 12.0 GiB",
+        "1 cpu a member (all)",
+        "2 cpus a member (all)",
+        "OMP_NUM_THREADS",
+        "A processor",
+        "Some MPI 4.1 (mpi1)",
+        "mpirun -n 2 python -m prk.nstream",
+    ):
+        assert said in box, said
+    assert "OMPI_COMM_WORLD_SIZE" not in box
+
+
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.01234, "0.0123"), (1.5, "1.50"), (13.72, "13.7"), (13104, "13,100")]
+    ("value", "said"),
+    [(0.01234, "0.0123"), (1.5, "1.50"), (13.72, "13.7"), (13104, "13,100"), (0.0, "0"), (-0.512, "-0.512")],
 )
 def test_rates_have_three_digits_and_no_exponent(value, said):
-    assert report.shown(value) == said
+    assert table.shown(value) == said
 
 
 def test_plot_without_matplotlib_says_what_installs_it(tmp_path):

@@ -67,16 +67,45 @@ def test_rank_test_is_scipys_exact_one(values, cut):
     assert statistics.mann_whitney(a, b) == pytest.approx(expected, rel=1e-9)
 
 
-@given(
-    st.lists(st.integers(1, 6), min_size=5, max_size=30), st.lists(st.integers(1, 6), min_size=5, max_size=30)
-)
-def test_rank_test_with_ties_is_scipys_normal_one(a, b):
-    # SciPy's answer for samples that are all alike is not a number.
-    if len({*a, *b}) == 1:
-        assert statistics.mann_whitney(a, b) == 1
-    elif len({*a, *b}) < len(a) + len(b):
-        expected = stats.mannwhitneyu(a, b, method="asymptotic").pvalue
-        assert statistics.mann_whitney(a, b) == pytest.approx(expected, abs=1e-9)
+def every_order(a, b):
+    """Return the exact two-sided p: the part of all ways to choose A's values that are as far off."""
+    whole, n = [*a, *b], len(a)
+
+    def away(chosen):
+        rest = [whole[i] for i in range(len(whole)) if i not in chosen]
+        u = sum((whole[i] > y) + (whole[i] == y) / 2 for i in chosen for y in rest)
+        return abs(u - n * len(rest) / 2)
+
+    far = [away(c) >= away(range(n)) for c in itertools.combinations(range(len(whole)), n)]
+    return sum(far) / len(far)
+
+
+few = st.lists(st.integers(1, 4), min_size=1, max_size=6)
+
+
+@given(few, few)
+def test_rank_test_is_exact_where_values_are_equal(a, b):
+    assert statistics.mann_whitney(a, b) == pytest.approx(every_order(a, b), abs=1e-12)
+
+
+def test_equal_values_of_two_small_samples_are_not_told_apart_by_a_normal_guess():
+    # The normal approximation says 0.041.
+    assert statistics.mann_whitney([1, 1, 1, 2, 2], [2, 2, 2, 3, 3]) == pytest.approx(20 / 252)
+
+
+def test_rank_test_of_many_values_is_scipys_normal_one():
+    a, b = [i % 7 for i in range(60)], [1 + i % 6 for i in range(61)]
+    expected = stats.mannwhitneyu(a, b, method="asymptotic").pvalue
+    assert statistics.mann_whitney(a, b) == pytest.approx(expected, abs=1e-9)
+    assert statistics.mann_whitney([1.0] * 60, [1.0] * 60) == 1
+
+
+def test_correction_for_many_tests_is_holms():
+    # The smallest of four counts fourfold, the next threefold, and none less than one before it.
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.5, 0.9]) == [1.0, 1.0]
+    assert statistics.holm([0.02]) == [0.02]
+    assert statistics.holm([]) == []
 
 
 def test_published_comparison():
@@ -87,15 +116,16 @@ def test_published_comparison():
 
 
 @pytest.mark.parametrize(("n", "m"), [(4, 4), (5, 5), (5, 8), (10, 10), (8, 20)])
-def test_counts_of_u_are_all_orders(n, m):
-    counts = statistics.u_counts(n, m)
-    assert sum(counts) == math.comb(n + m, n)
-    assert counts == counts[::-1]
+def test_chances_of_u_are_those_of_all_orders(n, m):
+    chances = statistics.u_chances(n, (1,) * (n + m))
+    assert chances.size == 2 * n * m + 1
+    assert chances.sum() == pytest.approx(1)
+    assert list(chances) == pytest.approx(list(chances[::-1]))
     if n + m <= 10:
         brute = [0] * (n * m + 1)
         for places in itertools.combinations(range(n + m), n):
             brute[sum(place - i for i, place in enumerate(places))] += 1
-        assert list(counts) == brute
+        assert list(chances[::2]) == pytest.approx([count / math.comb(n + m, n) for count in brute])
 
 
 @pytest.mark.parametrize(
@@ -119,6 +149,22 @@ def test_interval_of_the_ratio_inverts_the_test(values, cut, factor):
     else:
         assert found.p < 0.05
         assert (found.ratio > 1) == (found.verdict == "better")
+
+
+def test_the_ratios_interval_holds_the_bases_spread_too():
+    base, other = [90.0, 95.0, 100.0, 105.0, 110.0, 115.0], [200.0] * 6
+    found, interval = statistics.ratio(base, other)
+    assert interval.low < 200 / 110 < found < 200 / 95 < interval.high
+    assert interval.confidence == pytest.approx(1 - 2 * 19 / 924)
+
+
+def test_the_ratio_of_very_many_values_is_that_of_all_pairs():
+    a, b = ([scale * stats.norm.ppf((k + 0.5) / 1600) + 100 for k in range(1600)] for scale in (1, 2))
+    found, interval = statistics.ratio(a, b)
+    assert found == pytest.approx(1, abs=1e-4)
+    # Of independent values: the normal distribution of the shift, 1.96 times its error.
+    assert interval.high - 1 == pytest.approx(1 - interval.low, rel=0.02)
+    assert 0.0005 < interval.high - 1 < 0.002
 
 
 def test_verdicts():

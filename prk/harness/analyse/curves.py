@@ -6,23 +6,27 @@ from statistics import median
 
 from prk.cost import Cost
 from prk.harness.analyse.rows import Row, number, size
-from prk.harness.analyse.statistics import median_interval
+from prk.harness.analyse.statistics import Interval, median_interval, ratio
 from prk.metric import Metric
 from prk.problem import Curve
+from prk.records.build import RIGHT
 from prk.run import registry
 
-# An efficiency above this is not believed without a word: cache effects, a noisy base.
+# An efficiency above this is not believed without a word (cache effects, a noisy base), and a bound that is
+# exceeded by as much is none.
 SUSPICIOUS = 1.05
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One measured point of a series: value, its interval where there is one, and whether it is flagged."""
+    """One measured point of a series: its value, the interval where there is one, and every sample."""
 
     x: int
     y: float
-    low: float
-    high: float
+    interval: Interval | None = None
+    samples: tuple[float, ...] = ()
+    # How many launches of how many are in it, if not all are.
+    partly: str = ""
     flagged: bool = False
 
 
@@ -44,11 +48,43 @@ class Panel:
     title: str
     x_label: str
     y_label: str
+    # Parameters, iterations, launches: what the figure is of.
+    about: str = ""
+    # What the markers are.
+    marker: str = "median"
     series: list[Series] = field(default_factory=list)
     # Other lines: label to (x, y) pairs.
     lines: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     why: str = ""
+
+    @property
+    def drawable(self) -> bool:
+        return not self.why and any(s.dots for s in self.series)
+
+    @property
+    def reason(self) -> str:
+        """Return why it is not drawn."""
+        return self.why or "no launch of these points gave a valid result"
+
+    @property
+    def legend(self) -> str:
+        """Return what dots, markers and bars are, with the confidence that the bars really have."""
+        dots = [d for s in self.series for d in s.dots]
+        counts = sorted({len(d.samples) for d in dots if d.samples})
+        reached = sorted({d.interval.confidence for d in dots if d.interval})
+        said = f"small dots: every value; marker: {self.marker}, n = {_span(counts, 'd')}"
+        return (
+            f"{said}; bar: its {_span(reached, '.1%')} interval"
+            if reached
+            else f"{said}; one value has no bar"
+        )
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    """Return the one value that there is, or the first and the last."""
+    ends = dict.fromkeys(format(v, form) for v in (values[0], values[-1])) if values else ["0"]
+    return " to ".join(ends)
 
 
 def groups(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
@@ -72,20 +108,33 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
         kinds = {"scaling": scaling, "efficiency": efficiency, "bound": fraction}
         if not any(_bounded(r) for r in own):
             del kinds["bound"]
-        for kind, make in kinds.items():
-            panel = make(own)
+        made = {kind: make(own) for kind, make in kinds.items()}
+        tables = {f"table-{place}": tabular(own, curve) for place, curve in enumerate(problem.curves)}
+        # Their tables may have no such value: training without a target has no time to it.
+        made |= {kind: p for kind, p in tables.items() if not p.why or not any(row.own for row in own)}
+        for kind, panel in made.items():
             panel.name = f"{name}-{kind}"
-            panel.notes[:0] = [what]
-            found.append(panel)
-        for place, curve in enumerate(problem.curves):
-            panel = tabular(own, curve)
-            if panel.why and any(row.own for row in own):
-                # Their tables have no such value: training without a target has no time to it.
-                continue
-            panel.name = f"{name}-table-{place}"
-            panel.notes[:0] = [what]
+            panel.about = about(own, what)
             found.append(panel)
     return found
+
+
+def about(rows: Sequence[Row], what: str) -> str:
+    """Return what a figure is of: its name in the sweep, every parameter, the launches a point."""
+    values: dict[str, dict[object, None]] = {}
+    for row in rows:
+        for name, value in row.point.parameters.items():
+            values.setdefault(name, {})[value] = None
+    shown = [f"{name} = {_listed(list(several))}" for name, several in values.items()]
+    named = [what] if any(row.point.figure for row in rows) else []
+    launches = sorted({row.planned for row in rows})
+    return "; ".join([*named, ", ".join(shown), f"{_span(launches, 'd')} launches a point"])
+
+
+def _listed(values: list[object]) -> str:
+    """Return a few values, or the ends of many."""
+    words = [f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else str(v) for v in values]
+    return ", ".join(words) if len(words) < 4 else f"{words[0]} to {words[-1]}"
 
 
 def _bounded(row: Row) -> bool:
@@ -103,16 +152,14 @@ def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
     for row in sorted(rows, key=_cores):
         name = label[row.point.id]
         if curve.x:
-            name = f"{name}, {_count(row.point.cores, 'core')}"
+            name = f"{name}, {counted(row.point.cores, 'core')}"
         values: dict[int, list[float]] = {}
         for line in row.own:
             if line.get(curve.y) is not None:
                 values.setdefault(line[curve.x] if curve.x else row.point.cores, []).append(line[curve.y])
         one = series.setdefault(name, Series(row.point.runtime, name))
         for x, ys in sorted(values.items()):
-            interval = median_interval(ys)
-            low, high = (interval.low, interval.high) if interval else (median(ys), median(ys))
-            one.dots.append(Dot(x, median(ys), low, high))
+            one.dots.append(Dot(x, median(ys), median_interval(ys), tuple(ys), _partly(row)))
     panel.series = [s for s in series.values() if s.dots]
     if not panel.series:
         panel.why = f"no valid launch states {panel.y_label}"
@@ -132,18 +179,18 @@ def absolute(rows: Sequence[Row]) -> Panel:
         return metric.shown(value)[0]
 
     panel = Panel("", f"{_title(rows)}: {metric.name}", "cores", f"{metric.name} ({metric.shown(0)[1]})")
-    _fill(panel, rows, x, lambda row, value: shown(value))
+    _fill(panel, rows, x, lambda row: _scaled(row, shown))
     base = _base(rows, x)
     if base:
         xs = sorted({x(r) for r in rows})
         x0, y0 = x(base), shown(_median(base))
-        panel.lines[f"ideal, from {base.point.label} on {_count(x0, 'core')}"] = [
+        panel.lines[f"ideal, from {base.point.label} on {counted(x0, 'core')}"] = [
             (c, _times_as_good(metric, y0, _gain(metric, c / x0))) for c in xs if c >= x0
         ]
-    limits = _limits(rows)
-    if limits:
-        bound = {x(r): shown(r.bound.value) for r in sorted(rows, key=x) if r.bound}
-        panel.lines[f"bound: {limits}"] = list(bound.items())
+    bounded = _held(panel, rows)
+    if bounded:
+        values = {x(r): shown(r.bound.value) for r in sorted(bounded, key=x) if r.bound}
+        panel.lines[f"bound: {_limits(bounded)}"] = list(values.items())
     return panel
 
 
@@ -154,37 +201,42 @@ def normalised(rows: Sequence[Row]) -> Panel:
     base = _base(rows, x)
     if base is None:
         panel.why = f"no valid run of {registry.BASELINE} to relate the others to"
-        _fill(panel, rows, x, lambda row, value: None)
+        _fill(panel, rows, x, lambda row: None)
         return panel
+    panel.marker = RATIO
     panel.y_label = f"{metric.name} on P {unit}s / (P x base)"
     if not metric.larger_is_better:
         panel.y_label = f"base / (P x {metric.name} on P {unit}s)"
-    _fill(panel, rows, x, lambda row, value: _relative(value, row, base, x))
+    _fill(panel, rows, x, lambda row: _related(row, base, x))
     panel.lines["ideal"] = [(c, 1.0) for c in sorted({x(r) for r in rows})]
-    stated = f"{number(_median(base))} {metric.unit}"
-    panel.notes.append(f"base: {base.point.label} on {_count(x(base), unit)}, {stated}")
+    panel.notes.append(f"base: {base.point.label} on {counted(x(base), unit)}, {_stated(base)}")
     return panel
 
 
 def efficiency(rows: Sequence[Row]) -> Panel:
-    """Return each runtime's parallel efficiency, relative to itself on the fewest nodes or cores."""
+    """Return each runtime's parallel efficiency, relative to itself on the fewest nodes or cores of all."""
     x, unit = _axis(rows)
-    panel = Panel("", f"{_title(rows)}: parallel efficiency", f"{unit}s", "efficiency, relative to itself")
-    label = labels(rows)
-    bases: dict[str, Row] = {}
-    for row in sorted(_drawn(rows), key=x):
-        bases.setdefault(label[row.point.id], row)
-    if len({x(r) for r in rows}) < 2:
+    panel = Panel("", f"{_title(rows)}: parallel efficiency", f"{unit}s", "efficiency")
+    panel.marker = RATIO
+    label, first = labels(rows), min(map(x, rows))
+    bases = {label[r.point.id]: r for r in _drawn(rows) if x(r) == first}
+    larger = [r for r in rows if x(r) > first]
+    if not larger:
         panel.why = f"all points have the same number of {unit}s"
-
-    def efficient(row: Row, value: float) -> float:
-        return _relative(value, row, bases[label[row.point.id]], x)
-
-    _fill(panel, rows, x, efficient, flag=True)
+    grown = {label[r.point.id] for r in larger}
+    own = [r for r in rows if label[r.point.id] in grown & bases.keys() or not r.point.conforming]
+    _fill(panel, own, x, lambda row: _related(row, bases[label[row.point.id]], x), flag=True)
     panel.lines["ideal"] = [(c, 1.0) for c in sorted({x(r) for r in rows})]
-    odd = [f"{s.label} on {_count(d.x, unit)}" for s in panel.series for d in s.dots if d.flagged]
+    lost = [name for name in dict.fromkeys(label[r.point.id] for r in _drawn(larger)) if name not in bases]
+    if lost:
+        panel.notes.append(f"no curve, as there is no valid run on {counted(first, unit)}: {', '.join(lost)}")
+        if not grown & bases.keys():
+            panel.why = f"no runtime has a valid run on {counted(first, unit)}"
+    odd = [f"{s.label} on {counted(d.x, unit)}" for s in panel.series for d in s.dots if d.flagged]
     if odd:
         panel.notes.append(f"ringed, over {SUSPICIOUS:.0%}: {', '.join(odd)}")
+    stated = ", ".join(f"{name} {_stated(bases[name])}" for name in bases if name in grown)
+    panel.notes.append(f"base: the same runtime on {counted(first, unit)}: {stated}")
     return panel
 
 
@@ -193,16 +245,48 @@ def fraction(rows: Sequence[Row]) -> Panel:
     (x, unit), metric = _axis(rows), _metric(rows)
     shown = f"{metric.name} / bound" if metric.larger_is_better else f"bound / {metric.name}"
     panel = Panel("", f"{_title(rows)}: fraction of the bound", f"{unit}s", shown)
-    limits = _limits(rows)
-    if not limits:
-        panel.why = "the machine is not measured: prk-bench machine FOLDER"
-        _fill(panel, rows, x, lambda row, value: None)
-        return panel
-    _fill(panel, rows, x, lambda row, value: metric.ratio(value, row.bound.value) if row.bound else None)
-    panel.lines[f"bound: {limits}"] = [(c, 1.0) for c in sorted({x(r) for r in rows})]
-    if any(d.y > 1 for s in panel.series for d in s.dots):
-        panel.notes.append("above the bound: the data, or part of it, stays in cache")
+    held = _held(panel, rows)
+    if not held:
+        measured = any(r.bound for r in rows)
+        panel.why = (
+            "; ".join(panel.notes) if measured else "the machine is not measured: prk-bench machine FOLDER"
+        )
+        panel.notes = []
+    kept = {r.point.id for r in held}
+    own = [r for r in rows if r.point.id in kept or not r.summary or not r.point.conforming]
+
+    def part(row: Row) -> Shown | None:
+        best = row.bound
+        return _scaled(row, lambda value: metric.ratio(value, best.value)) if best else None
+
+    _fill(panel, own, x, part)
+    panel.lines[f"bound: {_limits(held)}"] = [(c, 1.0) for c in sorted({x(r) for r in held})]
+    panel.notes.append("the bound is the best of several measurements; its own spread is not in the bars")
     return panel
+
+
+def exceeded(rows: Sequence[Row]) -> dict[str, str]:
+    """Return, by point, which point beside it shows that its bound is none: it is more than that."""
+    places: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        p = row.point
+        places.setdefault((p.kernel, size(p), p.cores, p.layout["nodes"]), []).append(row)
+    found: dict[str, str] = {}
+    for own in places.values():
+        worst = max(own, key=lambda r: r.fraction or 0.0)
+        if (worst.fraction or 0.0) > SUSPICIOUS:
+            where = f"{worst.point.label} on {counted(worst.point.cores, 'core')}"
+            said = f"{where} is at {worst.fraction:.0%} of it"
+            found |= {r.point.id: said for r in own}
+    return found
+
+
+def _held(panel: Panel, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows whose bound no point exceeds; note the others."""
+    over = exceeded(rows)
+    said = dict.fromkeys(over[r.point.id] for r in rows if r.point.id in over)
+    panel.notes += [f"no bound is drawn where one is exceeded, and so is none: {one}" for one in said]
+    return [r for r in rows if r.bound and r.point.id not in over]
 
 
 def _metric(rows: Sequence[Row]) -> Metric:
@@ -218,10 +302,46 @@ def _times_as_good(metric: Metric, value: float, times: float) -> float:
     return value * times if metric.larger_is_better else value / times
 
 
-def _relative(value: float, row: Row, base: Row, x: Callable[[Row], int]) -> float:
-    """Return how good a value is as part of what the base ideally gets on as many cores or nodes."""
+# A value, its interval where there is one, and every sample, as a figure shows them.
+Shown = tuple[float, Interval | None, tuple[float, ...]]
+RATIO = "ratio to the base (Hodges-Lehmann; the bar holds the spread of both)"
+
+
+def _scaled(row: Row, shown: Callable[[float], float]) -> Shown:
+    """Return a row's median, interval and samples, each as `shown` of it."""
+    assert row.summary
+    interval = row.summary.interval
+    if interval:
+        low, high = sorted((shown(interval.low), shown(interval.high)))
+        interval = Interval(low, high, interval.confidence)
+    return shown(row.summary.median), interval, tuple(map(shown, row.values))
+
+
+def _related(row: Row, base: Row, x: Callable[[Row], int]) -> Shown:
+    """Return how good a row is as part of what the base ideally gets on as many cores or nodes.
+
+    The interval is that of the ratio of both; the base itself is 1 without one.
+    """
     metric = row.point.metric
-    return metric.ratio(value, _median(base)) / _gain(metric, x(row) / x(base))
+    gain = _gain(metric, x(row) / x(base))
+    samples = tuple(metric.ratio(v, _median(base)) / gain for v in row.values)
+    if row is base:
+        return 1.0, None, samples
+    found, interval = ratio(base.values, row.values, metric)
+    ends = Interval(interval.low / gain, interval.high / gain, interval.confidence)
+    return found / gain, ends if interval.confidence > 0 else None, samples
+
+
+def _stated(row: Row) -> str:
+    """Return a row's median as figures state it."""
+    value, unit = row.point.metric.shown(_median(row))
+    return f"{number(value)} {unit}"
+
+
+def _partly(row: Row) -> str:
+    """Return how many of the launches gave a value, if not all did."""
+    right = sum(row.counts[status] for status in RIGHT)
+    return "" if right == row.planned else f"{right} of {row.planned}"
 
 
 def _limits(rows: Sequence[Row]) -> str:
@@ -233,33 +353,32 @@ def _fill(
     panel: Panel,
     rows: Sequence[Row],
     x: Callable[[Row], int],
-    value: Callable[[Row, float], float | None],
+    value: Callable[[Row], Shown | None],
     flag: bool = False,
 ) -> None:
-    """Put a series a label into the panel; what cannot be drawn becomes a gap and a note."""
-    label = labels(rows)
+    """Put a series a label into the panel; what cannot be drawn, or only in part, becomes a note."""
+    label, unit = labels(rows), panel.x_label.removesuffix("s")
     series: dict[str, Series] = {}
-    apart = []
+    apart, partly = [], []
     for row in sorted(rows, key=x):
+        name, where = label[row.point.id], counted(x(row), unit)
         if not row.point.conforming:
-            apart.append(f"{row.point.label} on {_count(row.point.cores, 'core')}")
+            apart.append(f"{row.point.label} on {counted(row.point.cores, 'core')}")
             continue
-        one = series.setdefault(label[row.point.id], Series(row.point.runtime, label[row.point.id]))
+        one = series.setdefault(name, Series(row.point.runtime, name))
+        found = value(row) if row.summary else None
         if row.summary is None:
             one.gaps.append((x(row), row.state))
-            continue
-        interval = row.summary.interval
-        y = value(row, row.summary.median)
-        if y is not None:
-            ends = (interval.low, interval.high) if interval else (row.summary.median,) * 2
-            low, high = sorted(value(row, end) or y for end in ends)
-            one.dots.append(Dot(x(row), y, low, high, flag and y > SUSPICIOUS))
+        elif found:
+            y, interval, samples = found
+            one.dots.append(Dot(x(row), y, interval, samples, _partly(row), flag and y > SUSPICIOUS))
+            partly += [f"{name} on {where}: {row.state}"] if _partly(row) else []
     panel.series = list(series.values())
     if apart:
         panel.notes.append(f"not drawn, non-conforming: {', '.join(apart)}")
-    unit = panel.x_label.removesuffix("s")
+    panel.notes += [f"partly failed: {one}" for one in partly]
     panel.notes += [
-        f"missing (x): {s.label} on {_count(at, unit)}: {why}" for s in panel.series for at, why in s.gaps
+        f"missing (x): {s.label} on {counted(at, unit)}: {why}" for s in panel.series for at, why in s.gaps
     ]
 
 
@@ -279,7 +398,7 @@ def labels(rows: Sequence[Row]) -> dict[str, str]:
     for row in rows:
         p = row.point
         odd = [w for w in size(p).split() if w not in usual[p.cores].split()]
-        apart = [*odd, *([_count(p.layout["threads"], "thread")] if p.label in split else [])]
+        apart = [*odd, *([counted(p.layout["threads"], "thread")] if p.label in split else [])]
         found[p.id] = f"{p.label} ({', '.join(apart)})" if apart else p.label
     return found
 
@@ -325,5 +444,6 @@ def _title(rows: Sequence[Row]) -> str:
     return rows[0].point.kernel.capitalize()
 
 
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+def counted(number: int, noun: str, plural: str = "s") -> str:
+    """Return a number with its noun, as: 1 core, 3,072 cores."""
+    return f"{number:,} {noun}{'' if number == 1 else plural}"

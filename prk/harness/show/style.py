@@ -49,16 +49,13 @@ def _own(runtime: str) -> Style | None:
 
 
 RC: Any = {
-    "font.size": 9,
+    "font.size": 10.5,
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#444444",
     "axes.linewidth": 0.8,
     "axes.labelcolor": "#222222",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
     "xtick.color": "#444444",
     "ytick.color": "#444444",
     "axes.grid": True,
@@ -67,8 +64,9 @@ RC: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.handlelength": 3.4,
+    "legend.fontsize": 9.5,
     "lines.linewidth": 1.6,
-    "lines.markersize": 5.5,
+    "lines.markersize": 6,
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "svg.fonttype": "path",

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
+from prk.harness.analyse import curves
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Row, brief, number, size
 from prk.harness.analyse.statistics import CONFIDENCE
@@ -20,14 +22,22 @@ HEADER = (
     "nodes",
     "cores",
     "size",
+    "n",
     "median",
-    "95 % from",
+    "from",
     "to",
+    "holds",
     "min",
     "max",
     "of bound",
     "state",
 )
+
+
+def shown(value: float) -> str:
+    """Return three digits and no exponent, as: 0.512, 13.7, 13,100."""
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{round(value, digits):,.{max(0, digits)}f}"
 
 
 def described(metric: Metric, unit: str = "") -> str:
@@ -37,33 +47,43 @@ def described(metric: Metric, unit: str = "") -> str:
     return named if metric.larger_is_better else f"{named}, smaller is better"
 
 
-def cells(row: Row) -> list[str]:
-    """Return a row's cells under HEADER."""
+def cells(row: Row, over: Container[str]) -> list[str]:
+    """Return a row's cells under HEADER; the bound of a point in `over` is none."""
     p, s = row.point, row.summary
     interval = s.interval if s else None
-    ends = (interval.low, interval.high) if interval else (None, None)
-    numbers = (s.median, *ends, s.minimum, s.maximum) if s else (None,) * 5
     label = p.label if p.conforming else f"{p.label} (non-conforming)"
     where = [p.kernel, label, str(p.layout["nodes"]), str(p.cores), brief(p)]
-    fraction = "" if row.fraction is None else f"{row.fraction:.0%}"
-    return [*where, *map(number, numbers), fraction, row.state]
+    ends = (interval.low, interval.high) if interval else (None, None)
+    samples, medians = (str(s.samples), [s.median, *ends]) if s else ("", [None] * 3)
+    holds = f"{interval.confidence:.1%}" if interval else ""
+    extremes = (s.minimum, s.maximum) if s else (None, None)
+    numbers = [samples, *map(number, medians), holds, *map(number, extremes)]
+    fraction = "" if row.fraction is None or p.id in over else f"{row.fraction:.0%}"
+    return [*where, *numbers, fraction, row.state]
 
 
 def text(found: Sequence[Row]) -> str:
     """Return the aligned table, a block a kernel with its unit, then why points failed."""
-    blocks = []
+    blocks, over = [], curves.exceeded(found)
     for kernel in dict.fromkeys(r.point.kernel for r in found):
         own = [r for r in found if r.point.kernel == kernel]
-        lines = "\n".join(aligned([HEADER[1:], *(cells(r)[1:] for r in own)]))
-        blocks.append(f"{kernel}, {described(own[0].point.metric)}, median of the launches\n{lines}")
-    reached = [r.summary.interval.confidence for r in found if r.summary and r.summary.interval]
-    if reached and min(reached) < CONFIDENCE:
-        blocks.append(
-            "Fewer than 6 launches give no 95 % interval of the median: the whole range stands there, "
-            f"which holds it with {min(reached):.0%} or more."
-        )
+        lines = "\n".join(aligned([HEADER[1:], *(cells(r, over)[1:] for r in own)]))
+        blocks.append(f"{kernel}, {described(own[0].point.metric)}, median of n values\n{lines}")
     why = [f"  {r.point}: {r.state}: {reason}" for r in found for reason in r.reasons]
-    return "\n\n".join([*blocks, *(["\n".join(["Not ok:", *why])] if why else [])])
+    return "\n\n".join([*blocks, *footnotes(found), *(["\n".join(["Not ok:", *why])] if why else [])])
+
+
+def footnotes(found: Sequence[Row]) -> list[str]:
+    """Return what must be known to read the table."""
+    reached = [r.summary.interval.confidence for r in found if r.summary and r.summary.interval]
+    said = []
+    if reached:
+        said.append("The interval holds the median as often as it says: from exact binomial ranks.")
+    if reached and min(reached) < CONFIDENCE:
+        said[-1] += " Fewer than 6 values give none of 95 %: the whole range stands there."
+    over, kernels = curves.exceeded(found), {r.point.id: r.point.kernel for r in found}
+    why = dict.fromkeys(f"{kernels[p]}, {said}" for p, said in over.items())
+    return [*said, *(f"No bound where one is exceeded, and so is none: {one}." for one in why)]
 
 
 def as_csv(found: Sequence[Row]) -> str:
