@@ -1,17 +1,19 @@
 """The command line of every kernel: `python -m prk.<kernel>`."""
 
 import argparse
+import math
 import os
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
-from prk.run import audit, environment, registry
+from prk.run import audit, environment, output, registry
 from prk.runtime import Runtime
 
 
@@ -25,6 +27,16 @@ class Parser(argparse.ArgumentParser):
 
 def main(kernel: str, argv: Sequence[str]) -> int:
     """Run one kernel as the command line asks; return 0 if right, 1 if wrong or failed, 2 if refused."""
+    with output.lasting() as out:
+        code = _main(kernel, argv)
+    # Whoever closes a pipe has read enough.
+    if code or out.error is None or isinstance(out.error, BrokenPipeError):
+        return code
+    lost = Refusal("standard output", f"it was lost ({out.error.strerror})", "write it where there is room")
+    return report(kernel, Outcome(1, str(lost)))
+
+
+def _main(kernel: str, argv: Sequence[str]) -> int:
     speaks = environment.speaks()
     starter = None
     try:
@@ -96,7 +108,7 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
     if {"-h", "--help"} & set(argv):
         # What every runtime understands is only looked up for whoever wants to read it.
         parser.epilog = _options_by_runtime(kernel)
-    arguments, unknown = parser.parse_known_args(argv)
+    arguments, unknown = parser.parse_known_args(named(problem, argv))
     if unknown:
         _refuse_unknown(kernel, chosen, unknown[0], parser)
     values = vars(arguments)
@@ -117,6 +129,28 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
         argv=(f"prk.{kernel}", *argv),
     )
     return job, values["timeout"]
+
+
+def named(problem: type[Problem], argv: Sequence[str]) -> list[str]:
+    """Return the arguments with the bare words before the first option named, as the C programs take them."""
+    words = list(takewhile(lambda word: not word.startswith("-"), argv))
+    order = problem.positional
+    if len(words) > len(order):
+        known = " ".join(filter(None, [usage(problem), "[options]"]))
+        raise Refusal(repr(words[len(order)]), "it belongs to no option", f"use {known}; --help lists them")
+    found = []
+    for word, name in zip(words, order, strict=False):
+        if isinstance(name, str):
+            found.append(f"--{name.replace('_', '-')}={word}")
+        elif word not in name:
+            raise Refusal(repr(word), "there is no such choice", f"use {' or '.join(name)}, or leave it out")
+    return [*found, *argv[len(words) :]]
+
+
+def usage(problem: type[Problem]) -> str:
+    """Return the words that may stand before the options."""
+    names = (name.upper() if isinstance(name, str) else "|".join(name) for name in problem.positional)
+    return " ".join(f"[{name}]" for name in names)
 
 
 def _options(problem: type[Problem]) -> list[Field[Any]]:
@@ -145,6 +179,7 @@ def default_runtime() -> str:
 def _parser(kernel: str, problem: type[Problem]) -> Parser:
     parser = Parser(
         prog=f"python -m prk.{kernel}",
+        usage=" ".join(filter(None, [f"python -m prk.{kernel}", usage(problem), "[options]"])),
         description=f"Parallel Research Kernels: {problem.title}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -158,19 +193,19 @@ def _parser(kernel: str, problem: type[Problem]) -> Parser:
         f"own launcher, else {registry.SERIAL}); python -m prk lists them",
     )
     parser.add_argument(
-        "--repeat", type=int, default=1, metavar="N", help="run the whole kernel N times (default: 1)"
+        "--repeat", type=integer, default=1, metavar="N", help="run the whole kernel N times (default: 1)"
     )
     parser.add_argument(
         "--audit", action="store_true", help="prove the answer on data that nobody could guess, and the clock"
     )
     parser.add_argument(
-        "--audit-seed", type=int, metavar="N", help="audit with the seed that an earlier one has drawn"
+        "--audit-seed", type=integer, metavar="N", help="audit with the seed that an earlier one has drawn"
     )
     parser.add_argument("--json", metavar="PATH", help="write one record to PATH, a new file")
-    parser.add_argument("--expect-ranks", type=int, metavar="N", help="refuse to run on any other number")
+    parser.add_argument("--expect-ranks", type=integer, metavar="N", help="refuse to run on any other number")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=number,
         default=3600.0,
         metavar="SECONDS",
         help="end a run that takes longer (default: 3600; 0: never)",
@@ -185,14 +220,31 @@ def _add(parser: Parser, name: str, default: Any, text: str, choices: tuple[str,
         text = f"{text} (default: {default})" if default not in (None, "") else text
     else:
         text = f"{text}: {' or '.join(choices)} (default: {default})"
+    kind = {int: integer, float: number}.get(type(default), str) if default is not None else integer
     parser.add_argument(
         f"--{name.replace('_', '-')}",
-        type=int if default is None else type(default),
+        type=kind,
         default=default,
         choices=choices or None,
         metavar=name.replace("_", "-").rpartition("-")[2].upper(),
         help=text,
     )
+
+
+def integer(text: str) -> int:
+    """Return a whole number that compiled code can hold. For argparse."""
+    value = int(text)
+    if abs(value) >= 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text} is beyond 64 bits")
+    return value
+
+
+def number(text: str) -> float:
+    """Return a finite number. For argparse."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is no finite number")
+    return value
 
 
 def _options_by_runtime(kernel: str) -> str:
@@ -240,6 +292,6 @@ def end_after(seconds: float, kernel: str, speaks: bool) -> None:
         os._exit(1)
 
     # The rank that speaks ends first, before the launcher takes the others down with the first to go.
-    timer = threading.Timer(seconds if speaks else seconds + 2, end)
+    timer = threading.Timer(min(seconds if speaks else seconds + 2, threading.TIMEOUT_MAX), end)
     timer.daemon = True
     timer.start()

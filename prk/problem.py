@@ -66,20 +66,29 @@ def parameter(
     label: str = "",
     *,
     size: bool = False,
+    exponent: bool = False,
     compiled: bool = False,
     introduced: Any = _SAME,
 ) -> Any:
     """Declare a parameter that is also a command-line option; `label` is its name in the printed lines.
 
     size: it says how large the problem is, so that a small one may have another value.
+    exponent: what is as large as that is two to its power.
     compiled: each of its choices is compiled code of its own.
     introduced: the default that it had when it was introduced, where that has changed since; a value equal to
         it is no part of a point's identity, so that results age well.
     """
-    about = {"help": text, "choices": choices, "label": label, "size": size, "compiled": compiled}
+    about = {
+        "help": text, "choices": choices, "label": label, "size": size, "exponent": exponent,
+        "compiled": compiled,
+    }  # fmt: skip
     return field(
         default=default, metadata={**about, "introduced": default if introduced is _SAME else introduced}
     )
+
+
+# Names of parameters, and choices that are no parameters.
+Positional = tuple[str | tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +107,9 @@ class Problem:
     headings: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # The figures that a sweep's page draws from the tables of its records.
     curves: ClassVar[tuple[Curve, ...]] = ()
+    # The parameters that the suite's C programs take as bare words, in their order; a tuple is a word that
+    # has no parameter here, and the values that are let by.
+    positional: ClassVar[Positional] = ()
     # Whether its scaling is shown relative to a base, or as it is.
     relative: ClassVar[bool] = False
     # Whether `iterations` is a limit only, and the kernel's `finished` says when the run is over.
@@ -127,6 +139,10 @@ class Problem:
         """Return what the first metric counts of a repetition (flop, bytes); the mean if it varies."""
         raise NotImplementedError
 
+    def work_of(self, size: int) -> float:
+        """Return what the first metric counts of a repetition of all `size` members, where each adds to it."""
+        return self.work
+
     def cost(self, size: int, repetition: int = 1) -> Cost:
         """Return the least that a repetition takes on `size` members; nothing where nothing bounds it."""
         return Cost()
@@ -139,6 +155,8 @@ class Problem:
     def mean_cost(self, size: int) -> Cost:
         """Return the mean cost of a timed repetition on `size` members."""
         counted = range(1, max(1, min(self.iterations, self.period)) + 1)
+        if len(counted) == 1:
+            return self.cost(size)
         return sum((self.cost(size, k) for k in counted), Cost()) / len(counted)
 
     def memory(self, size: int) -> int:
@@ -173,7 +191,7 @@ class Problem:
     def values(self, case: Measured, size: int) -> dict[str, float]:
         """Return the metrics' values of one case by name, but for those that it has no value of."""
         first = self.metrics[0]
-        return {first.name: first.of(case.problem.work, case.seconds)}
+        return {first.name: first.of(case.problem.work_of(size), case.seconds)}
 
     def target(self, cases: Sequence[Measured]) -> Target | None:
         """Return what a right run was to reach besides being right, or None if nothing."""
@@ -222,7 +240,7 @@ class Problem:
         wanted = {name: getattr(self, name) for name in names}
         for exponent in range(1, 40):
             # Multiples of the members, so that whatever must divide does; never larger than asked for.
-            small = {name: min(size << exponent, value) for name, value in wanted.items()}
+            small = {name: min(scaled(type(self), name, size << exponent), v) for name, v in wanted.items()}
             problem = replace(self, iterations=1, **small)
             try:
                 problem.refuse(size)
@@ -244,6 +262,16 @@ class Problem:
 def sizes(kind: type[Problem]) -> list[str]:
     """Return the names of the parameters that say how large a problem is, the leading one first."""
     return [f.name for f in fields(kind) if f.metadata["size"]]
+
+
+def scaled(kind: type[Problem], name: str, scale: int, value: int | None = None, more: int = 0) -> int:
+    """Return a size's parameter for what is `scale` large, or so many times as large as with `value`.
+
+    Then it is `more` besides; but what an exponent says grows by a power of two only.
+    """
+    if kind.__dataclass_fields__[name].metadata["exponent"]:
+        return (value or 0) + scale.bit_length() - 1
+    return (1 if value is None else value) * scale + more
 
 
 def size_option(kind: type[Problem]) -> str:

@@ -31,6 +31,15 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+# What takes longest is begun first, so that no core is left with nothing to do at the end.
+LONGEST = ("test_ranks.py", "test_cluster.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest tests first; every worker does it alike."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def pytest_ignore_collect(collection_path, config):
     """Leave the in-rank tests to the launches of test_ranks.py."""
     return True if collection_path.name == "ranks" and not config.getoption("--with-mpi") else None

@@ -11,7 +11,7 @@ from prk.check import Check, Fields, Largest, Partial
 from prk.cost import Cost
 from prk.coverage import Whole
 from prk.metric import MBYTES, Metric
-from prk.problem import Problem, Refusal, parameter
+from prk.problem import Positional, Problem, Refusal, parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Nstream(Problem):
     """Vector length and repetitions of Nstream."""
 
     title: ClassVar[str] = "Nstream: a = a + b + 3 c"
+    positional: ClassVar[Positional] = ("iterations", "n", ("0",))
     metrics: ClassVar[tuple[Metric, ...]] = (MBYTES,)
 
     n: int = parameter(20_000_000, "vector length over all ranks", label="Vector length", size=True)

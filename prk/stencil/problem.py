@@ -11,7 +11,7 @@ from prk.check import Box, Check, Fields, Largest, Partial, max_or_nan, rows_at_
 from prk.cost import Cost
 from prk.coverage import Whole
 from prk.decomposition import Tile
-from prk.problem import Problem, Refusal, parameter
+from prk.problem import Positional, Problem, Refusal, parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Stencil(Problem):
     """Grid size, stencil shape and number type of Stencil."""
 
     title: ClassVar[str] = "stencil execution on 2D grid"
+    positional: ClassVar[Positional] = ("iterations", "n")
     relative: ClassVar[bool] = True
 
     n: int = parameter(1000, "the grid has n x n points", label="Grid size", size=True)

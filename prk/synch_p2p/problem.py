@@ -10,7 +10,7 @@ from prk import decomposition
 from prk.check import Box, Check, Fields, Largest, Partial, max_or_nan, rows_at_a_time
 from prk.cost import Cost
 from prk.coverage import Whole
-from prk.problem import Problem, Refusal, parameter
+from prk.problem import Positional, Problem, Refusal, parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,7 @@ class SynchP2P(Problem):
     """Grid of m x n points (m distributed, n lines) and the lines a message."""
 
     title: ClassVar[str] = "pipeline execution on 2D grid"
+    positional: ClassVar[Positional] = ("iterations", "m", "n")
 
     m: int = parameter(1000, "points a line; this dimension is distributed", label="Points a line", size=True)
     n: int = parameter(1000, "lines of the grid", label="Lines", size=True)

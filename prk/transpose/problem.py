@@ -11,7 +11,7 @@ from prk.check import Box, Check, Fields, Partial, rows_at_a_time
 from prk.cost import Cost
 from prk.coverage import Whole
 from prk.metric import MBYTES, Metric
-from prk.problem import Problem, Refusal, parameter
+from prk.problem import Positional, Problem, Refusal, parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Transpose(Problem):
     """Matrix order and tile size of Transpose."""
 
     title: ClassVar[str] = "matrix transpose: B = A^T"
+    positional: ClassVar[Positional] = ("iterations", "order", "tile")
     metrics: ClassVar[tuple[Metric, ...]] = (MBYTES,)
 
     order: int = parameter(1000, "order of the matrices", label="Matrix order", size=True)
