@@ -9,8 +9,9 @@ one word, which nobody else wants.
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -19,7 +20,7 @@ from prk import memory
 from prk.run import environment
 
 # Words of a thread's table where there is room for them, and which part of the free memory tables may take.
-WORDS, PART = 1 << 26, 8
+WORDS, PART = 1 << 25, 8
 AHEAD = 32
 ROUNDS, LOADS, UPDATES = 4, 1 << 20, 1 << 22
 # x -> MULTIPLIER x + TERM modulo a power of two goes through all numbers below it.
@@ -73,19 +74,20 @@ def measure(threads: int) -> dict[str, float]:
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(link, tables))
         # Each round goes to other words.
-        chase = [_seconds(lambda n=n: follow(tables[0], n, LOADS)) / LOADS for n in range(ROUNDS)]
-        atomic = [_seconds(lambda: add(tables[0].ctypes.data, LOADS)) / LOADS for _ in range(ROUNDS)]
-        updates = [
-            UPDATES * threads / _seconds(lambda n=n: list(pool.map(lambda t: update(t, n, UPDATES), tables)))
-            for n in range(ROUNDS)
-        ]
+        chase = [_seconds(follow, tables[0], n, LOADS) / LOADS for n in range(ROUNDS)]
+        atomic = [_seconds(add, tables[0].ctypes.data, LOADS) / LOADS for _ in range(ROUNDS)]
+        updates = [UPDATES * threads / _seconds(_together, pool, tables, n) for n in range(ROUNDS)]
     # The first round compiles.
     return {"chase": min(chase[1:]), "atomic": min(atomic[1:]), "updates": max(updates[1:])}
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _together(pool: ThreadPoolExecutor, tables: Sequence[np.ndarray], start: int) -> None:
+    list(pool.map(lambda table: update(table, start, UPDATES), tables))
+
+
+def _seconds(work: Callable[..., object], *arguments: Any) -> float:
     start = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - start
 
 
