@@ -41,15 +41,27 @@ class Report:
 
     job: Job
     how: Runtime
+    # What each process that speaks said of itself, and how many members there are.
     members: Sequence[Mapping[str, Any]]
+    size: int
     # The cases that each repeat measured.
     repeats: Sequence[Sequence[Case]]
     communication: Mapping[str, Any]
     audited: Audited | None = None
+    # When all of them had come up, in seconds since the epoch; 0: unknown.
+    up: float = 0.0
 
     @property
-    def size(self) -> int:
-        return len(self.members)
+    def ranks(self) -> int:
+        return self.size // self.how.members_a_rank(self.job.kernel, self.job.options)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what a reader of the record should know about how this run was made."""
+        own = self.how.cell(self.job.kernel).warning
+        computing = self.ranks * self.how.threads(self.job.options)
+        unkept = {s.unkept for cases in self.repeats for case in cases for s in case.samples}
+        return [*filter(None, (own, *sorted(unkept))), *oversubscription(self.members, computing)]
 
     @cached_property
     def measured(self) -> list[list[Measured]]:
@@ -115,11 +127,10 @@ def build(report: Report) -> dict[str, Any]:
     """Return the record of a finished run."""
     job, how, members = report.job, report.how, report.members
     nodes = len({m["host"] for m in members})
-    ranks = report.size // how.members_a_rank(job.options)
     layout = {
-        "ranks": ranks,
+        "ranks": report.ranks,
         "nodes": nodes,
-        "ranks_per_node": -(-ranks // nodes),
+        "ranks_per_node": -(-report.ranks // nodes),
         "threads": how.threads(job.options),
     }
     worst = max(report.checks, key=lambda c: (not c.valid, c.error / (c.tolerance or 1.0)))
@@ -148,16 +159,16 @@ def build(report: Report) -> dict[str, Any]:
         "reason": reason,
         "samples": [_spread(case.samples) for case in report.stated],
         "metrics": metrics(job.problem.metrics, report.values),
-        "work": problem.work,
+        "work": problem.work_of(report.size),
         "cost": asdict(problem.mean_cost(report.size)),
         "warmup_seconds": max(s.warmup for s in first),
         "setup_seconds": max(s.setup for s in first),
         "compile_seconds": max(s.compile for s in first),
         "check_seconds": max(s.check for s in first),
-        "check": {k: _finite(v) for k, v in asdict(worst).items()},
+        "check": asdict(worst),
         "audit": report.audited.table() if report.audited else None,
         "placement": placement.compact(members),
-        "warnings": warnings(report, ranks * layout["threads"]),
+        "warnings": report.warnings,
         "communication": dict(report.communication),
         "table": report.table,
         "summary": report.summary,
@@ -166,7 +177,7 @@ def build(report: Report) -> dict[str, Any]:
             for number, case in enumerate(case for cases in report.repeats for case in cases)
             for e in case.samples[0].events
         ],
-        "launch": launch(),
+        "launch": launch(report.up),
         "plugins": registry.plugins(job.runtime, job.kernel),
     }
     return closed(found, job.argv, environment.capture())
@@ -180,13 +191,14 @@ def opening(**what: Any) -> dict[str, Any]:
 def closed(found: Mapping[str, Any], argv: Sequence[str], where: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole record: what was found, with how and where it was found; empty parts are left out."""
     optional = ("audit", "communication", "table", "summary", "events", "launch", "plugins")
-    return {
+    whole: dict[str, Any] = {
         **{k: v for k, v in found.items() if v or k not in optional},
         "argv": list(argv),
         "prk": prk_version(),
         "environment": dict(where),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    return {name: _plain(value) for name, value in whole.items()}
 
 
 def metrics(stated: Sequence[Metric], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
@@ -203,20 +215,15 @@ def metrics(stated: Sequence[Metric], values: Mapping[str, Sequence[float]]) -> 
     }
 
 
-def launch() -> dict[str, Any] | None:
+def launch(up: float) -> dict[str, Any] | None:
     """Return what the harness, if it started this run, says of the launch, with the seconds since."""
     try:
         about = json.loads(os.environ["PRK_LAUNCH"])
         started = about.pop("started")
-        return {**about, "seconds": time.time() - started}
+        startup = {"startup_seconds": max(up - started, 0.0)} if up else {}
+        return {**about, **startup, "seconds": time.time() - started}
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
-
-
-def warnings(report: Report, computing: int) -> list[str]:
-    """Return what a reader of the record should know about how this run was made."""
-    own = report.how.cell(report.job.kernel).warning
-    return [*([own] if own else []), *oversubscription(report.members, computing)]
 
 
 def oversubscription(members: Sequence[Mapping[str, Any]], computing: int) -> list[str]:
@@ -233,6 +240,11 @@ def _spread(samples: Sequence[Sample]) -> dict[str, float]:
     return {"max": max(seconds), "mean": sum(seconds) / len(seconds), "min": min(seconds)}
 
 
-def _finite(value: Any) -> Any:
-    """Return the value as JSON can hold it: NaN and infinity by name."""
+def _plain(value: Any) -> Any:
+    """Return the value as JSON can hold it: NumPy's numbers as Python's, NaN and infinity by name."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(v) for v in value]
+    value = value.item() if isinstance(value, np.generic) else value
     return str(value) if isinstance(value, float) and not abs(value) < float("inf") else value

@@ -20,7 +20,7 @@ from prk.check import Box, Check, Fields, Fresh, Largest, combined, max_or_nan
 from prk.coverage import Said
 from prk.job import Job
 from prk.kernel import Kernel
-from prk.problem import Problem, Refusal
+from prk.problem import Problem, Refusal, Unanimous
 from prk.run import registry
 from prk.runtime import Runtime
 from prk.team import Team
@@ -225,7 +225,7 @@ def _refresh(kernel: Kernel[Any], reference: Any, number: int) -> Fresh:
     try:
         kernel.restore(State(kernel.fields(), fresh, besides), 0)
     except NotImplementedError as error:
-        raise Refusal("--audit", f"this kernel takes up no data ({error})", "leave it out") from None
+        raise Unanimous("--audit", f"this kernel takes up no data ({error})", "leave it out") from None
     # A neighbour's data must be there before it is read.
     comm.barrier()
     return fresh

@@ -14,7 +14,7 @@ from typing import Any
 from prk import cli
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
-from prk.run import doctor, environment, launcher, registry
+from prk.run import doctor, environment, launcher, reason, registry
 from prk.runtime import Runtime
 from prk.team import Team
 
@@ -82,8 +82,8 @@ def _start(kernel: str, name: str, words: Sequence[str]) -> bool:
     done = doctor.run(command, LIMIT + 30, {**os.environ, **extra})
     print(done.stdout, end="")
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip(" -")]
-        print(f"{kernel} on {name}: not compiled: {said[-1] if said else 'no reason given'}")
+        why = reason.said(done.stderr, done.stdout) or "no reason given"
+        print(f"{kernel} on {name}: not compiled: {why}")
     sys.stdout.flush()
     return not done.returncode
 
@@ -116,7 +116,11 @@ def member(job: Job, comm: Team) -> Outcome:
         kernel.close()
         if comm.rank == 0:
             print(f"{job.kernel} {' '.join(stated(one))}: compiled", flush=True)
-    return Outcome(0)
+    # It imports Numba, which the kernels have done by now.
+    from prk.run import compile_cache
+
+    unkept = compile_cache.warning()
+    return Outcome(1 if unkept else 0, unkept)
 
 
 def variants(job: Job, how: Runtime, size: int) -> Iterator[Job]:

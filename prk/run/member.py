@@ -12,7 +12,7 @@ from typing import Any
 from prk import coverage
 from prk.check import Check, Fields, combined
 from prk.job import Job, Outcome
-from prk.problem import Measured, Problem, Refusal, size_option
+from prk.problem import Measured, Problem, Refusal, Unanimous, size_option
 from prk.records import build, text, write
 from prk.records.build import Case, Report
 from prk.run import audit, environment, registry, timing
@@ -25,7 +25,8 @@ def run(job: Job, comm: Team) -> Outcome:
     how = registry.runtime(job.runtime)
     job = audit.drawn(job, comm)
     members = comm.gather(_describe_member())
-    refusal: str = comm.bcast(_refuse(job, how, members) if comm.rank == 0 and members else None)
+    up = time.time()
+    refusal: str = comm.bcast(_refuse(job, how, members, comm.size) if comm.rank == 0 and members else None)
     refusal = refusal or how.probe(job, comm)
     if refusal:
         return Outcome(2, refusal if comm.rank == 0 else "")
@@ -33,25 +34,23 @@ def run(job: Job, comm: Team) -> Outcome:
         print(banner(job, how, comm.size), flush=True)
     make = registry.kernel_class(job.runtime, job.kernel)
     repeats: list[list[Case]] = []
-    for number in range(job.repeat):
-        cases: list[Case] = []
-        for problem in audit.timed(job).cases(comm.size, number):
-            comm, found = _measure(problem, partial(make, problem, comm, job.options), comm)
-            cases += found
-        repeats.append(cases)
     audited = None
-    if job.problem.audit:
-        seconds = [case.measured.seconds for case in repeats[0]]
-        try:
+    try:
+        for number in range(job.repeat):
+            cases: list[Case] = []
+            for problem in audit.timed(job).cases(comm.size, number):
+                comm, found = _measure(problem, partial(make, problem, comm, job.options), comm)
+                cases += found
+            repeats.append(cases)
+        if job.problem.audit:
+            seconds = [case.measured.seconds for case in repeats[0]]
             audited = audit.run(job, how, make, comm, seconds)
-        except Refusal as refusal:
-            return Outcome(2, str(refusal) if comm.rank == 0 else "")
-    code: int = comm.bcast(
-        _finish(Report(job, how, members, repeats, how.describe(), audited))
-        if comm.rank == 0 and members
-        else 0
-    )
-    return Outcome(code)
+    except Unanimous as refusal:
+        return Outcome(2, str(refusal) if comm.rank == 0 else "")
+    outcome = Outcome(0)
+    if comm.rank == 0 and members:
+        outcome = _finish(Report(job, how, members, comm.size, repeats, how.describe(), audited, up))
+    return Outcome(comm.bcast(outcome.code), outcome.message)
 
 
 def _measure(problem: Problem, make: Any, comm: Team) -> tuple[Team, list[Case]]:
@@ -96,14 +95,14 @@ def _describe_member() -> dict[str, Any]:
         "host": environment.node(),
         "cpus": sorted(os.sched_getaffinity(0)),
         "available": environment.available_memory(),
+        "own": environment.own_memory(),
     }
 
 
-def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]]) -> str:
+def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]], size: int) -> str:
     """Return the one line that refuses the job on this team, or nothing. Runs before any allocation."""
-    size = len(members)
     try:
-        ranks = size // how.members_a_rank(job.options)
+        ranks = size // how.members_a_rank(job.kernel, job.options)
         launched = environment.launched()
         if launched and launched[1] > ranks:
             raise Refusal(
@@ -120,36 +119,46 @@ def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]]) -> str:
         job.problem.refuse(size)
         how.refuse(job.kernel, job.problem, job.options, size)
         audit.refuse(job)
-        _refuse_memory(job, how, members)
+        _refuse_memory(job, how, members, size)
         if job.json:
-            write.refuse(job.json)
+            write.refuse("--json", job.json)
     except Refusal as refusal:
         return str(refusal)
     return ""
 
 
-def _refuse_memory(job: Job, how: Runtime, members: list[dict[str, Any]]) -> None:
+def _refuse_memory(job: Job, how: Runtime, members: list[dict[str, Any]], size: int) -> None:
     """Raise Refusal if what the members of some host allocate is more than it has."""
-    need = how.memory(job.kernel, job.problem, job.options, len(members))
+    each = how.members_a_rank(job.kernel, job.options)
     # An audit holds one of the fields twice.
-    need *= 2 if job.problem.audit else 1
+    need = each * how.memory(job.kernel, job.problem, job.options, size) * (2 if job.problem.audit else 1)
+    # Of a crew one speaks for all, while chares speak each for itself.
+    voices = len(members) * each // size
+    name = size_option(type(job.problem))
     hosts: dict[str, list[int]] = {}
     for member in members:
         hosts.setdefault(member["host"], []).append(member["available"])
     for host, room in hosts.items():
-        if need * len(room) > min(room):
-            name = size_option(type(job.problem))
+        ranks = len(room) // voices
+        if need * ranks > min(room):
             raise Refusal(
                 name,
-                f"{len(room)} ranks need {need * len(room) / 2**30:.1f} GiB on {host}, "
+                f"{ranks} ranks need {need * ranks / 2**30:.1f} GiB on {host}, "
                 f"which has {min(room) / 2**30:.1f} GiB available",
                 f"use more nodes or a smaller {name}",
             )
+    own = min(member["own"] for member in members)
+    if need > own:
+        raise Refusal(
+            name,
+            f"a rank needs {need / 2**30:.1f} GiB, and ulimit -v or -d leaves it {own / 2**30:.1f} GiB",
+            f"raise the limit, or use a smaller {name}",
+        )
 
 
 def banner(job: Job, how: Runtime, size: int) -> str:
     """Return PRK's opening lines: a title, then `Name = value` a parameter."""
-    each = how.members_a_rank(job.options)
+    each = how.members_a_rank(job.kernel, job.options)
     lines = [
         f"Parallel Research Kernels in Python version {build.prk_version()}",
         f"{how.name} ({how.title}): {job.problem.title}",
@@ -167,13 +176,14 @@ def banner(job: Job, how: Runtime, size: int) -> str:
     return "\n".join(lines)
 
 
-def _finish(report: Report) -> int:
-    """Write the record, print the verdict and the rate; return the exit code."""
+def _finish(report: Report) -> Outcome:
+    """Write the record, print the verdict and the rate; return how the run ended."""
     job = report.job
-    if job.json:
-        write.write(build.build(report), job.json)
+    lost = write.save(build.build(report), job.json) if job.json else ""
     failed = [c for c in report.checks if not c.valid]
     if not job.quiet:
+        for warning in report.warnings:
+            print(f"Warning: {warning}")
         for line in (
             *text.table(report.table, job.problem.headings),
             *(f"{name} = {value}" for name, value in report.summary.items() if not isinstance(value, list)),
@@ -183,7 +193,7 @@ def _finish(report: Report) -> int:
         worst = failed[0]
         print(f"ERROR: {worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}")
         print("Solution is invalid", flush=True)
-        return 1
+        return Outcome(1, lost)
     first = job.problem.metrics[0]
     values, seconds = report.values[first.name], report.seconds
     if not job.quiet and len(seconds) > 1:
@@ -195,4 +205,4 @@ def _finish(report: Report) -> int:
         print(f"Target missed: {target.name} reached {reached}, wanted {target.wanted:g}")
     value, middle = report.median()
     print(f"{first.name.capitalize()} ({first.unit}): {value:.6f}  Avg time (s): {middle:.9f}", flush=True)
-    return 0
+    return Outcome(1, lost) if lost else Outcome(0)

@@ -172,7 +172,7 @@ def offering(kernel: str) -> list[str]:
 
 def missing(name: str, kernel: str) -> str | None:
     """Say why the cell cannot run here and what would help, or return None."""
-    return runtime(name).missing() or problem_class(kernel).missing()
+    return environment.disabled() or runtime(name).missing() or problem_class(kernel).missing()
 
 
 def kernel_class(name: str, kernel: str) -> type[Kernel[Any]]:

@@ -19,5 +19,7 @@ class Sample:
     laps: tuple[float, ...] = ()
     # From the end of the clock until the fields are checked: no work of the kernel's belongs there.
     check: float = 0.0
+    # Why what was compiled will be compiled again, if it will.
+    unkept: str = ""
     # In seconds since the clock started.
     events: tuple[Event, ...] = ()

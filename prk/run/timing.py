@@ -53,6 +53,7 @@ def measure(
         repetition=(sum(laps) if laps else seconds) / done,
         repetitions=done,
         laps=laps,
+        unkept=compile_cache.warning(),
         events=tuple(e._replace(seconds=e.seconds - start) for e in kernel.events),
     )
 

@@ -39,6 +39,8 @@ REFUSED = [
     ("transpose", ["--order", 1], 2, "use 2"),
     ("transpose", ["--order", 101], 2, "100 or 102"),
     ("transpose", ["--tile", -1], 1, "--tile"),
+    ("transpose", ["--tile", 1 << 63], 1, "--tile"),
+    ("transpose", ["--timeout", "nan"], 1, "--timeout"),
     ("transpose", ["--exchange", "alltoall"], 1, "--runtime mpi1"),
     ("transpose", ["--exchange", "pigeon"], 2, "alltoall"),
     ("nstream", ["--n", 1], 2, "--n"),

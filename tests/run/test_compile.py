@@ -92,6 +92,12 @@ def test_the_smallest_problem_suits_any_number_of_members(runtime, name, members
     if how.count_option in options and how.count_option != "threads":
         options[how.count_option] = members
     problem = registry.problem_class(name)()
+    try:
+        problem.refuse(members)
+    except Refusal:
+        # It divides over a power of two members only.
+        assert members & (members - 1)
+        return
     small = problem.smallest(members, lambda p: how.refuse(name, p, options, members))
     small.refuse(members)
     how.refuse(name, small, options, members)

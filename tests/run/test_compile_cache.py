@@ -1,25 +1,27 @@
 """Processes that compile at the same time must never load one another's functions."""
 
+import json
 import subprocess
 import sys
+from hashlib import sha256
 
-from tests.launch import ENVIRONMENT, ROOT, run
+from tests.launch import ENVIRONMENT, ROOT, kernel, run
 
 PROGRAM = """
 import sys, time
 from numba.core import caching
 from prk.run import compile_cache
 
-quick = caching.IndexDataCacheFile._load_index
+compile_cache.install()
+quick = caching.IndexDataCacheFile.load
 
-def slow(self):
-    # As on a shared file system: between reading the index and writing it, others write theirs.
-    found = quick(self)
+def slow(self, key):
+    # As on a shared file system: between looking and writing, others write theirs.
+    found = quick(self, key)
     time.sleep(0.05)
     return found
 
-caching.IndexDataCacheFile._load_index = slow
-compile_cache.install()
+caching.IndexDataCacheFile.load = slow
 sys.path.insert(0, sys.argv[1])
 import many
 for number in map(int, sys.argv[2:]):
@@ -76,3 +78,70 @@ def test_stencils_cached_by_several_processes_stay_apart_in_one(tmp_path):
     for chosen in (*([kind] for kind in kinds), kinds):
         done = run(sys.executable, "-c", STENCILS, *chosen, NUMBA_CACHE_DIR=tmp_path)
         assert done.returncode == 0, done.stderr
+
+
+# Empty, truncated, partly never written, of another version.
+DAMAGE = (
+    lambda content: b"",
+    lambda content: content[: len(content) // 2],
+    lambda content: content[:-100] + bytes(100),
+    lambda content: sha256(b"\x80garbage").digest() + b"\x80garbage",
+)
+
+
+def test_a_damaged_file_is_compiled_again(tmp_path):
+    (tmp_path / "many.py").write_text(MANY)
+    words = (sys.executable, "-c", PROGRAM, tmp_path, *range(len(DAMAGE)))
+    assert run(*words).returncode == 0
+    paths = sorted(tmp_path.glob("__pycache__/*.nbc"))
+    damaged = [damage(path.read_bytes()) for path, damage in zip(paths, DAMAGE, strict=True)]
+    for path, content in zip(paths, damaged, strict=True):
+        path.write_bytes(content)
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    assert sorted(tmp_path.glob("__pycache__/*.nbc")) == paths
+    assert all(path.read_bytes() != content for path, content in zip(paths, damaged, strict=True))
+
+
+NOWHERE = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "NUMBA_CACHE_DIR": "/proc/nowhere"}
+
+
+def test_without_a_place_for_compiled_code_a_run_is_right_and_says_so(tmp_path):
+    path = tmp_path / "record.json"
+    done = kernel("nstream", "--n", 100, "--json", path, **NOWHERE)
+    assert done.returncode == 0, done.stderr
+    assert "Solution validates" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("Warning: ")]
+    assert "NUMBA_CACHE_DIR" in line
+    assert json.loads(path.read_text())["warnings"] == [line.removeprefix("Warning: ")]
+    # Nothing was prepared.
+    done = run(sys.executable, "-m", "prk", "compile", "nstream", "--runtime", "serial", **NOWHERE)
+    assert done.returncode == 1
+    assert "NUMBA_CACHE_DIR" in done.stdout.splitlines()[-1]
+
+
+FULL = """
+import errno, sys
+from numba.core import caching
+from prk import cli
+
+def full(self, path):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+caching.IndexDataCacheFile._open_for_write = full
+sys.exit(cli.main("nstream", ["--n", "100"]))
+"""
+
+
+def test_a_full_folder_for_compiled_code_ends_no_run(tmp_path):
+    done = run(sys.executable, "-c", FULL, NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "No space left on device" in done.stdout
+    assert "NUMBA_CACHE_DIR" in done.stdout
+
+
+def test_interpreted_kernels_are_refused_in_one_line():
+    done = kernel("nstream", "--n", 100, NUMBA_DISABLE_JIT="1")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "NUMBA_DISABLE_JIT" in done.stderr

@@ -71,3 +71,17 @@ def test_jobs_of_a_cluster_can_be_written(environment, tmp_path):
     script = (tmp_path / "s" / "slurm" / "nodes-2.sbatch").read_text()
     assert f"-m prk.harness.cli slurm run {tmp_path}/s nodes-2" in script
     assert "PYTHONPATH" not in script
+
+
+def test_an_editable_installation_is_not_hidden_by_a_folder(environment, tmp_path):
+    """Results in a folder called prk, or the parent of a checkout, must not be taken for the package."""
+    source = environment.parents[2] / "source"
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    words = ["install", "-q", "--no-deps", "-e", source]
+    done = run(sys.executable, "-m", "pip", "--python", python, *words, seconds=300, PYTHONPATH="")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "prk" / "stencil").mkdir(parents=True)
+    code = "import importlib.util as u; print(u.find_spec('prk').origin)"
+    found = run(python, "-c", code, cwd=tmp_path, PYTHONPATH="")
+    assert found.stdout.strip() == str(source / "prk" / "__init__.py"), found.stderr
