@@ -19,7 +19,7 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: demo test check bench conformance mutation clean
+.PHONY: demo test check bench conformance mutation soak clean
 
 demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
@@ -49,6 +49,10 @@ conformance: $(VENV)/develop
 mutation: $(VENV)/develop
 	python -m prk.conformance all --only-mutate --mutate $(or $(BUDGET),3600) --shared \
 		--out results/conformance/mutants.jsonl --html results/conformance/mutation.html
+
+# Two hundred random kills of harnesses and their launches; with SLURM=--slurm of jobs, steps and nodes.
+soak: $(VENV)/develop
+	python -m tests.soak --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(SLURM)
 
 clean:
 	rm -rf $(VENV) .venv-mpich build dist *.egg-info demo

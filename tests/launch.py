@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prk.conformance.processes import marked, wait_until
 from prk.run import launcher, registry
+from prk.run.processes import Mark, marked, wait_until
 
 __all__ = ["wait_until"]
 
@@ -76,4 +76,4 @@ def own_lines(done):
 
 def processes(mark):
     """Return pid and command line of the living processes that carry the mark in their environment."""
-    return marked(mark, "PRK_TEST_MARK")
+    return marked(Mark("PRK_TEST_MARK", mark))

@@ -11,7 +11,7 @@ from prk.conformance import conform, mutation, report
 from prk.conformance.report import Result
 from prk.problem import Refusal
 from prk.records import write
-from prk.run import registry
+from prk.run import output, registry
 
 EVERY = "all"
 EQUIVALENT = Path("results/conformance/equivalent.toml")
@@ -23,6 +23,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         work = wanted(given.runtime, given.kernel)
         ranks = counts(given.ranks)
+        for option in ("junit", "html", "out"):
+            if path := getattr(given, option):
+                write.refuse(f"--{option}", path, new=False)
     except Refusal as refusal:
         print(f"prk.conformance: {refusal}", file=sys.stderr)
         return 2
@@ -139,4 +142,6 @@ def mutate(
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with output.lasting():
+        code = main(sys.argv[1:])
+    sys.exit(code)

@@ -168,7 +168,9 @@ def smallest(cell: Cell) -> list[str]:
     """Return the options of the cell's smallest problem, as its own command line takes them."""
     job, _ = cli.parse(cell.kernel, cell.words)
     how = cell.how
-    small = next(iter(matrix.cases(job, how, cell.members * how.members_a_rank(job.options), cell.seed)))
+    # What its threads are is in the count already.
+    each = 1 if how.cell(cell.kernel).crew else how.members_a_rank(cell.kernel, job.options)
+    small = next(iter(matrix.cases(job, how, cell.members * each, cell.seed)))
     return matrix.words(small)
 
 

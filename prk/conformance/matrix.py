@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from prk.job import Job
-from prk.problem import Problem, Refusal
+from prk.problem import Problem, Refusal, scaled
 from prk.runtime import Option, Runtime
 
 Values = Mapping[str, Sequence[Any]]
@@ -59,8 +59,9 @@ def case(job: Job, how: Runtime, chosen: Mapping[str, Any], size: int) -> Job:
     sizes = {f.name for f in fields(job.problem) if f.metadata["size"]}
     plain = {k: v for k, v in chosen.items() if not k.startswith("--") and k not in sizes}
     small = replace(job.problem, **plain).smallest(size, refuse)
-    scaled = {k: getattr(small, k) * chosen[k][0] + chosen[k][1] for k in sizes}
-    problem = replace(small, iterations=chosen["iterations"], **scaled)
+    scale = ((k, *chosen[k]) for k in sizes)
+    larger = {k: scaled(type(small), k, times, getattr(small, k), more) for k, times, more in scale}
+    problem = replace(small, iterations=chosen["iterations"], **larger)
     problem.refuse(size)
     refuse(problem)
     return replace(job, problem=problem, options=options)

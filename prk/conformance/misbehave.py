@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from prk import cli
 from prk.job import Job, Outcome
 from prk.run import member, registry
-from prk.team import Team
+from prk.team import Crew, Team
 
 MESSAGE = "the last member raises"
 
@@ -50,7 +50,7 @@ HOW = {f.__name__: f for f in (raises, leaves, vanishes, killed, hangs)}
 
 def run(job: Job, comm: Team) -> Outcome:
     """Run the job as one member; the last one misbehaves as the first of its words says."""
-    if comm.rank == comm.size - 1:
+    if last(comm):
         found = registry.module_of(job.runtime, job.kernel)
         assert found
         registry.kernel_class(job.runtime, job.kernel)
@@ -59,13 +59,18 @@ def run(job: Job, comm: Team) -> Outcome:
     return member.run(job, comm)
 
 
+def last(comm: Team) -> bool:
+    """Tell whether this is the last member; of a crew the one that acts for all is."""
+    return isinstance(comm, Crew) or comm.rank == comm.size - 1
+
+
 def spoilt(make: Any, act: Any) -> Any:
     """Return what makes a kernel whose last member misbehaves in its second `repeat`, after the warm-up."""
 
     def made(problem: Any, comm: Any, options: Any) -> Any:
         kernel = make(problem, comm, options)
         # Members that share a process share the module.
-        if kernel.comm.rank == kernel.comm.size - 1:
+        if last(kernel.comm):
             repeat = kernel.repeat
 
             def second(count: int) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from prk.harness.analyse import rows
+from prk.harness.analyse.narrow import FEWEST
+from prk.harness.execute import progress
 from prk.harness.plan import adhoc, expand, sweep
 from prk.harness.plan.points import Plan
 from prk.harness.store import Store
@@ -28,6 +30,10 @@ OWN = (
     "--site",
     "--one-allocation",
     "--failed",
+    "--chain",
+    "--stage-environment",
+    "--until-ci",
+    "--most",
 )
 
 
@@ -84,6 +90,35 @@ def add_launcher(one: argparse.ArgumentParser) -> None:
     one.add_argument("--launcher", default="", metavar="TEMPLATE", help='as "srun -n {ranks}"')
 
 
+def add_until(one: argparse.ArgumentParser) -> None:
+    """Add the options that go on launching until the results are as sharp as asked for."""
+    one.add_argument(
+        "--until-ci",
+        metavar="PERCENT",
+        help="go on until no 95 %% interval reaches further from its median than this",
+    )
+    one.add_argument("--most", type=int, metavar="N", help="launches a point for --until-ci (default: 50)")
+
+
+def until(arguments: argparse.Namespace) -> tuple[float, int]:
+    """Return how far an interval may reach from its median, as part of it (0: any), and the most launches."""
+    given = getattr(arguments, "until_ci", None)
+    if given is None:
+        if getattr(arguments, "most", None) is not None:
+            raise Refusal("--most", "it is of --until-ci", "name both, or --repeat")
+        return 0.0, 0
+    try:
+        percent = float(given.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent < 100:
+        raise Refusal("--until-ci", f"{given!r} is no part of a median", "use a percentage, as 5%")
+    most = 50 if arguments.most is None else arguments.most
+    if most < FEWEST:
+        raise Refusal("--most", f"{most} launches give no 95 % interval", f"use at least {FEWEST}")
+    return percent / 100, most
+
+
 def add_folder(commands: Any, name: str, text: str, do: Do) -> argparse.ArgumentParser:
     """Add a command that takes the folder of a sweep."""
     one: argparse.ArgumentParser = commands.add_parser(name, help=text, allow_abbrev=False)
@@ -94,6 +129,8 @@ def add_folder(commands: Any, name: str, text: str, do: Do) -> argparse.Argument
 
 def planned(arguments: argparse.Namespace) -> Plan:
     """Return the plan that the arguments ask for, from a file or from the command line alone."""
+    until(arguments)
+    launcher = getattr(arguments, "launcher", "")
     if arguments.sweep:
         if arguments.rest:
             raise Refusal(
@@ -101,9 +138,11 @@ def planned(arguments: argparse.Namespace) -> Plan:
             )
         path = sweep.find(arguments.sweep)
         found = sweep.read(path, arguments.preset)
+    elif arguments.preset:
+        raise Refusal("--preset", "there is no sweep file that has presets", "name one, or leave it out")
     else:
         found = adhoc.sweep_of(arguments.rest)
-    return expand.make(adhoc.changed(found, arguments.repeat, arguments.timeout, arguments.seed))
+    return expand.make(adhoc.changed(found, arguments.repeat, arguments.timeout, arguments.seed, launcher))
 
 
 def chosen_folder(name: str | None) -> Store:
@@ -122,4 +161,4 @@ def report_of(kept: Store) -> None:
     from prk.harness.show import report
 
     for path in report.write_all(rows.opened(kept)):
-        print(path)
+        progress.say(path)

@@ -4,28 +4,32 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Sequence, Set
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from prk.cli import Parser
-from prk.harness import store
-from prk.harness.analyse import compare, results, rows
+from prk.harness import merge, store
+from prk.harness.analyse import compare, launches, narrow, origin, results, rows
 from prk.harness.arguments import (
     RUNS,
     add_folder,
     add_launcher,
     add_running,
     add_sweep,
+    add_until,
     chosen_folder,
     joined,
     planned,
     report_of,
+    until,
 )
 from prk.harness.execute import campaign, progress
+from prk.harness.execute.command import Launch
 from prk.harness.plan import sweep
-from prk.harness.plan.points import Plan, Point
+from prk.harness.plan.points import Plan
 from prk.harness.show import style, table
 from prk.harness.slurm import cli as slurm
 from prk.harness.slurm import journal, step
@@ -33,29 +37,48 @@ from prk.harness.store import Store
 from prk.machine import bounds, measure
 from prk.problem import Refusal
 from prk.records import build, identity
-from prk.run import launcher
+from prk.run import launcher, processes
+
+# The format with all that was measured, for whoever has statistics of their own.
+LONG = "long"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0 well, 1 some launch failed, 2 refused, 130 interrupted."""
     try:
-        given, rest = _parser().parse_known_args(joined(sys.argv[1:] if argv is None else argv))
-        if rest and not given.takes_points:
-            raise Refusal(
-                rest[0], "there is no such option", f"prk-bench {given.command} --help lists them all"
-            )
-        given.rest = rest
-        code: int = given.do(given)
-        return code
+        with processes.interrupted_once():
+            given, rest = _parser().parse_known_args(joined(sys.argv[1:] if argv is None else argv))
+            if rest and not given.takes_points:
+                raise Refusal(
+                    rest[0], "there is no such option", f"prk-bench {given.command} --help lists them all"
+                )
+            given.rest = rest
+            code: int = given.do(given)
+            # Here, because later nobody could say that it failed.
+            print(end="", flush=True)
+            return code
     except Refusal as refusal:
-        print(f"prk-bench: {refusal}", file=sys.stderr)
-        return 2
+        return _end(2, str(refusal))
     except KeyboardInterrupt:
-        print("prk-bench: interrupted; prk-bench continue runs what is missing", file=sys.stderr)
-        return 130
+        return _end(130, "interrupted; prk-bench continue runs what is missing")
     except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+        # As with `| head`: whoever reads has enough.
+        return _end(0)
+    except OSError as error:
+        return _end(1, f"{error.filename or 'standard output'}: {error.strerror}; see that it can be used")
+
+
+def _end(code: int, why: str = "") -> int:
+    """Say why the command ends, where somebody listens; return the exit code."""
+    for stream, text in ((sys.stderr, f"prk-bench: {why}\n" if why else ""), (sys.stdout, "")):
+        try:
+            if stream:
+                stream.write(text)
+                stream.flush()
+        except OSError:
+            # What it still holds must not be tried again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
 
 
 def _parser() -> Parser:
@@ -66,17 +89,25 @@ def _parser() -> Parser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_sweep(commands, "plan", "show the points of a sweep; start nothing", do_plan)
-    add_sweep(commands, "run", "run a sweep into a new folder", do_run, runs=True)
+    add_sweep(commands, "plan", "show the points of a sweep, or of a FOLDER; start nothing", do_plan)
+    add_until(add_sweep(commands, "run", "run a sweep into a new folder", do_run, runs=True))
     add_folder(commands, "status", "count what a sweep has and lacks", do_status)
     again = add_folder(commands, "continue", "run the launches that have no record", do_continue)
+    add_until(again)
     add_running(again)
+    extended = add_folder(commands, "extend", "plan more launches of every point; start nothing", do_extend)
+    extended.add_argument("--repeat", type=int, metavar="N", required=True, help="launches a point in all")
     retry = add_folder(commands, "retry", "run launches again; their older records are kept aside", do_retry)
     retry.add_argument("--failed", action="store_true", help="those that failed in any way")
     retry.add_argument("--status", metavar="NAME,...", help="those with one of these statuses, as: skipped")
     add_running(retry)
     shown = add_folder(commands, "results", "print the table of results", do_results)
-    shown.add_argument("--format", choices=tuple(table.FORMATS), default="text", help="default: text")
+    shown.add_argument(
+        "--format",
+        choices=(*table.FORMATS, LONG),
+        default="text",
+        help=f"default: text; {LONG}: CSV with a line a sample of every launch",
+    )
     drawn = add_folder(commands, "plot", "draw the figures", do_plot)
     drawn.add_argument("--format", action="append", choices=style.FORMATS, help="default: all of them")
     add_folder(commands, "report", "write the figures and one self-contained page", do_report)
@@ -84,6 +115,10 @@ def _parser() -> Parser:
     compared.add_argument("a", metavar="A", help="FOLDER, or FOLDER:RUNTIME for one runtime of it")
     compared.add_argument("b", metavar="B")
     compared.set_defaults(do=do_compare, takes_points=False)
+    merged = commands.add_parser("merge", help="put sweeps together in a new folder", allow_abbrev=False)
+    merged.add_argument("folders", nargs="+", metavar="FOLDER")
+    merged.add_argument("--out", required=True, metavar="FOLDER")
+    merged.set_defaults(do=do_merge, takes_points=False)
     measured = add_folder(
         commands, "machine", "measure this machine's bounds into FOLDER/machine.json", do_machine
     )
@@ -94,7 +129,8 @@ def _parser() -> Parser:
 
 
 def do_plan(arguments: argparse.Namespace) -> int:
-    found = planned(arguments)
+    made = Store(arguments.sweep or "")
+    found = made.plan() if arguments.sweep and made.folder.is_dir() else planned(arguments)
     print(table.of_plan(found))
     return 0
 
@@ -107,7 +143,7 @@ def do_run(arguments: argparse.Namespace) -> int:
     kept = Store(folder) if arguments.dry_run else Store.make(folder, found)
     if (arguments.machine or found.machine) and not arguments.dry_run:
         _measure(kept.machine, partial(launcher.words, template=arguments.launcher or found.launcher))
-    code = _launch(kept, found, campaign.pending(found, set()), arguments)
+    code = _launch(kept, found, set(), arguments)
     if arguments.report and not arguments.dry_run:
         report_of(kept)
     return code
@@ -116,9 +152,30 @@ def do_run(arguments: argparse.Namespace) -> int:
 def do_continue(arguments: argparse.Namespace) -> int:
     kept = chosen_folder(arguments.folder)
     found = kept.plan()
+    there, spoilt = results.there(kept, found)
     if not arguments.dry_run:
         campaign.refuse_nodes(found)
-    return _launch(kept, found, campaign.pending(found, kept.names()), arguments)
+        with kept.locked(), store.refuse_unwritable(kept.folder):
+            for name in spoilt:
+                progress.say(f"set aside, no record of its launch: {name}.json")
+                kept.set_aside(name)
+    return _launch(kept, found, there, arguments)
+
+
+def do_extend(arguments: argparse.Namespace) -> int:
+    kept = chosen_folder(arguments.folder)
+    with kept.locked():
+        found = kept.plan()
+        if arguments.repeat <= found.repeat:
+            raise Refusal("--repeat", f"the sweep has {found.repeat} launches a point", "name more")
+        kept.change(found.extended({p.id: arguments.repeat for p in found.points}))
+    print(f"{kept.folder}: {arguments.repeat} launches a point; prk-bench continue runs what is missing")
+    return 0
+
+
+def do_merge(arguments: argparse.Namespace) -> int:
+    print(merge.write([Store(f) for f in arguments.folders], Store(arguments.out)).text())
+    return 0
 
 
 def do_retry(arguments: argparse.Namespace) -> int:
@@ -131,42 +188,70 @@ def do_retry(arguments: argparse.Namespace) -> int:
     found = kept.plan()
     own = [r for several in results.load(kept, found).results.values() for r in several]
     again = {identity.launch_name(r.point, r.repeat) for r in own if r.status in statuses}
-    there = found.launches().keys() - again
     if not arguments.dry_run:
         campaign.refuse_nodes(found)
-        with kept.locked():
+        with kept.locked(), store.refuse_unwritable(kept.folder):
             for name in sorted(again):
                 kept.set_aside(name)
-    return _launch(kept, found, campaign.pending(found, there), arguments)
+    return _launch(kept, found, found.launches().keys() - again, arguments)
 
 
-def _launch(
-    kept: Store, found: Plan, todo: list[tuple[int, Point, int]], arguments: argparse.Namespace
-) -> int:
-    """Run what is to do, or show it; return 0 if all that has run went well."""
-    ready = campaign.launches(found, kept, todo, arguments.launcher)
+def _launch(kept: Store, found: Plan, there: Set[str], arguments: argparse.Namespace) -> int:
+    """Run the launches that are not there, or show them; return 0 if all that has run went well."""
+    target, most = until(arguments)
+    made = journal.read(kept)
+    held = {name for job in journal.live(made) for name in job.launches} - there
+    if held:
+        progress.say(
+            f"left to jobs that wait or run: {len(held)} launches; prk-bench slurm status asks for them"
+        )
+    ready = campaign.launches(found, kept, campaign.pending(found, {*there, *held}), arguments.launcher)
     if arguments.dry_run:
         for one in ready:
             print(shlex.join(one.command))
         return 0
-    if not ready:
-        print("nothing is missing")
+    counts = _run(kept, ready)
+    while target and (wanted := narrow.wanted(rows.opened(kept), target, most)):
+        with kept.locked():
+            more = kept.change(kept.plan().extended(wanted))
+        todo = campaign.pending(more, found.launches().keys())
+        found = more
+        counts += _run(kept, campaign.launches(found, kept, todo, arguments.launcher))
+    if not counts:
+        progress.say("nothing is missing")
         return 0
+    # What was skipped is no success, unless something else is right.
+    right = counts if any(counts[s] for s in build.RIGHT) else results.load(kept, found).counts()
+    return int(any(counts[s] for s in store.FAILED) or not any(right[s] for s in build.RIGHT))
+
+
+def _run(kept: Store, ready: Sequence[Launch]) -> Counter[str]:
+    """Run launches; return how many came to which status."""
+    if not ready:
+        return Counter()
     with progress.shown(ready) as watcher:
         campaign.run(kept, ready, watcher)
-    print(f"{kept.folder}: {watcher.summary()}")
-    return 1 if any(watcher.counts[s] for s in store.FAILED) else 0
+    progress.say(f"{kept.folder}: {watcher.summary()}")
+    return watcher.counts
 
 
 def do_status(arguments: argparse.Namespace) -> int:
-    kept = chosen_folder(arguments.folder)
-    found = kept.plan()
-    print(table.of_status(kept.folder, found, results.load(kept, found)))
+    found = rows.opened(chosen_folder(arguments.folder))
+    print(table.of_status(found.kept.folder, found.plan, found.loaded))
+    for line in origin.told(origin.origins(found)):
+        print(f"  measured elsewhere, or by another version {line}")
     return 0
 
 
 def do_results(arguments: argparse.Namespace) -> int:
-    print(table.FORMATS[arguments.format](rows.opened(chosen_folder(arguments.folder)).rows))
+    kept = chosen_folder(arguments.folder)
+    if arguments.format == LONG:
+        launches.write(kept, sys.stdout)
+    else:
+        sweep, places = origin.placed(rows.opened(kept))
+        print(table.FORMATS[arguments.format](sweep.rows))
+        for line in origin.told(places) if arguments.format == "text" else ():
+            print(f"\nMeasured elsewhere, or by another version: {line}")
     return 0
 
 
@@ -174,8 +259,8 @@ def do_plot(arguments: argparse.Namespace) -> int:
     # Matplotlib may be missing, and is slow to import.
     from prk.harness.show import figures
 
-    sweep = rows.opened(chosen_folder(arguments.folder))
-    for path in figures.write_all(sweep, arguments.format or style.FORMATS):
+    sweep, _ = origin.placed(rows.opened(chosen_folder(arguments.folder)))
+    for path in figures.write_all(sweep.kept, sweep.rows, arguments.format or style.FORMATS):
         print(path)
     return 0
 
@@ -204,8 +289,8 @@ def do_machine(arguments: argparse.Namespace) -> int:
 
 
 def _measure(path: Path, start: measure.Start) -> None:
-    print(bounds.text(measure.measure(path, start)))
-    print(path)
+    progress.say(bounds.text(measure.measure(path, start)))
+    progress.say(path)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,27 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping
+import platform
+import re
+import sys
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from prk.harness.plan.points import Plan, Point
 from prk.problem import Refusal
 from prk.records import identity, write
 from prk.records import read as record
 from prk.records.build import RIGHT, STATES
+from prk.run import reason, registry
 
+# Cpus and ranks as a record lists them: 0-3,8.
+RANGES = re.compile(r"(\d+(-\d+)?(,\d+(-\d+)?)*)?")
 FAILED = ("failed", "timeout", "oom", "cancelled", "invalid")
 
 
@@ -67,14 +75,18 @@ class Store:
     def plan(self) -> Plan:
         """Return the plan. Raises Refusal if the folder holds none."""
         path = self.folder / "plan.json"
+        if not path.is_file():
+            raise Refusal(str(self.folder), "it holds no sweep", "name a folder that prk-bench run wrote")
         try:
             return Plan.of(json.loads(path.read_text()))
-        except OSError:
-            raise Refusal(
-                str(self.folder), "it holds no sweep", "name a folder that prk-bench run wrote"
-            ) from None
-        except ValueError as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Refusal(str(path), f"cannot be used: {error}", "it is written by prk-bench run") from None
+
+    def change(self, plan: Plan) -> Plan:
+        """Write another plan over the folder's; it is to be locked."""
+        with refuse_unwritable(self.folder):
+            write.replace(self.folder / "plan.json", (json.dumps(plan.table(), indent=1) + "\n").encode())
+        return plan
 
     def path(self, name: str) -> Path:
         """Return where the record of the launch called `name` stands."""
@@ -103,35 +115,77 @@ class Store:
 
     def set_aside(self, name: str) -> None:
         """Move a record, and its point's audit, out of the way of what repeats it; both are kept."""
-        aside = self.folder / "superseded"
-        aside.mkdir(exist_ok=True)
-        number = sum(1 for _ in aside.glob(f"{name}.*.json")) + 1
-        self.path(name).rename(aside / f"{name}.{number}.json")
+        self.move_aside(self.path(name))
         audit = self.audits / f"{identity.launch_of(name)[0]}.json"
         if audit.exists():
-            audit.rename(aside / f"{name}-audit.{number}.json")
+            self.move_aside(audit)
+
+    def move_aside(self, path: Path) -> None:
+        """Move a file of the sweep, whatever it is, out of the way; it is kept under superseded/."""
+        aside = self.folder / "superseded"
+        aside.mkdir(exist_ok=True)
+        names = (aside / f"{path.stem}.{number}{path.suffix}" for number in itertools.count(1))
+        path.rename(next(n for n in names if not os.path.lexists(n)))
+
+    def tidy(self, todo: Set[str]) -> None:
+        """Remove the halves of records that a killed program left, but for those of other's launches."""
+        for entry in os.scandir(self.records):
+            name = entry.name[1:].partition(".")[0]
+            if entry.name[0] == "." and (name in todo or self.path(name).exists()):
+                Path(entry.path).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep a second harness out while this one launches. Raises Refusal if there is one already."""
-        with refuse_unwritable(self.folder), (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Refusal(
-                    str(self.folder), "another prk-bench runs this sweep", "wait for it, or end it"
-                ) from None
+        with refuse_unwritable(self.folder):
             self.make_folders()
+            lock = (self.folder / ".lock").open("a+")
+        with lock:
+            if not _lock(lock, self.folder):
+                raise Refusal(str(self.folder), "another prk-bench runs this sweep", "wait for it, or end it")
+            with refuse_unwritable(self.folder):
+                lock.truncate(0)
+                lock.write(_process(os.getpid()))
+                lock.flush()
             yield
+
+
+def _lock(lock: IO[str], folder: Path) -> bool:
+    """Lock an open file; tell whether nobody else has. Where there are no locks, the file says who does."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        lock.seek(0)
+        other = lock.read()
+        if any(other == _process(pid) for pid in other.split()[1:2]):
+            return False
+        why = f"no locks here ({error.strerror}); see that no other machine runs this sweep"
+        print(f"prk-bench: warning: {folder}: {why}", file=sys.stderr)
+    return True
+
+
+def _process(pid: int | str) -> str:
+    """Return what tells a living process of this machine from all others: host, number, and when it began."""
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        began = "gone"
+    return f"{platform.node()} {pid} {began}"
 
 
 def read(path: Path, point: Point, repeat: int) -> Result:
     """Return the result in a launch's record. Raises ValueError saying what is wrong with the file."""
-    found = record.read(path)
+    # A pipe or a device would keep its reader waiting.
+    if not path.is_file():
+        raise ValueError("is no file")
     try:
-        return _result(found, point, repeat)
-    except (KeyError, TypeError, AttributeError) as error:
+        return _result(record.read(path), point, repeat)
+    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"lacks what a record has ({type(error).__name__}: {error})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply for a record") from None
 
 
 def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
@@ -151,16 +205,45 @@ def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
     # What missed its target may have no time to it.
     if (found["status"] == "ok" and not first) or not all(0 < v < float("inf") for v in first):
         raise ValueError(f"is {found['status']} but states no {point.metric.name}")
+    if not all(map(math.isfinite, itertools.chain(*values.values()))):
+        raise ValueError("states a metric that is no number")
+    table = found.get("table", []) if right else []
+    _refuse_odd(found, table, point.kernel)
     return Result(
         point.id,
         repeat,
         found["status"],
-        found["reason"],
+        found["reason"] and reason.plain(found["reason"]),
         values,
         bool(found["conforming"]),
-        tuple(found["warnings"]),
-        tuple(found.get("table", ())) if right else (),
+        tuple(map(reason.plain, found["warnings"])),
+        tuple(table),
     )
+
+
+def _refuse_odd(found: Mapping[str, Any], table: Any, kernel: str) -> None:
+    """Raise ValueError for what tables, figures and pages would stumble over."""
+    where, curves = found["environment"], registry.problem_class(kernel).curves
+    number = (int, float, type(None))
+    kinds: list[tuple[Mapping[str, Any], str, Any]] = [
+        *((found, name, str) for name in ("prk", "finished")),
+        *((found, name, list) for name in ("warnings", "argv", "placement")),
+        *((found, name, dict) for name in ("launch", "communication") if name in found),
+        (found, "warmup_seconds", number),
+        (where, "memory", number),
+        (where, "git", (dict, type(None))),
+        *((where.get("variables", {}), name, str) for name in where.get("variables", {})),
+        *((host, name, int) for row in found["placement"] for host in [row["hosts"]] for name in host),
+        # What a kernel's figures are drawn from.
+        *((row, name, number) for c in curves for name in (c.x, c.y) for row in table),
+    ]
+    for one, name, kind in kinds:
+        if not isinstance(one.get(name), kind):
+            raise ValueError(f"has a strange {name}")
+    if not all(
+        RANGES.fullmatch(text) for row in found["placement"] for pair in row["cpus"].items() for text in pair
+    ):
+        raise ValueError("has a strange placement")
 
 
 def _contradiction(found: Mapping[str, Any], point: Point) -> str:

@@ -1,15 +1,14 @@
 """Stand-ins for programs of others, which print PRK's lines more or less: stand_in.py KIND ITERATIONS N."""
 
+import random
 import sys
 import time
-
-KINDS = ("good", "wrong", "silent", "hanging", "garbage", "failing", "nonumber", "otherunit", "rounded")
 
 
 def main(kind, iterations, n):
     print(f"Parallel Research Kernels version 2.17\nMPI stencil execution on 2D grid\nGrid size = {n}")
     print(f"Number of iterations   = {iterations}")
-    seconds = 1e-3
+    seconds = random.uniform(1e-3, 1e-1) if kind == "noisy" else 1e-3
     rate = 35 * (n - 8) ** 2 / seconds / 1e6
     verdict, unit = "Solution validates", "MFlops/s"
     match kind:

@@ -11,6 +11,8 @@ import pytest
 
 from prk.harness.execute import command, launch
 from prk.harness.execute.command import MARK
+from prk.run import processes
+from prk.run.processes import Mark, marked
 from tests.harness.making import planned
 from tests.launch import ENVIRONMENT
 
@@ -33,9 +35,9 @@ def started(words, tmp_path, limit=30.0, mark=""):
 
 def gone(mark, seconds=5):
     end = time.monotonic() + seconds
-    while launch.marked(mark) and time.monotonic() < end:
+    while marked(Mark(MARK, mark)) and time.monotonic() < end:
         time.sleep(0.05)
-    return not launch.marked(mark)
+    return not marked(Mark(MARK, mark))
 
 
 def test_streams_and_code_are_kept(tmp_path):
@@ -78,6 +80,27 @@ def test_an_exception_in_the_harness_ends_the_launch(tmp_path):
     assert gone(own)
 
 
+def slowly(what):
+    what()
+    time.sleep(1)
+
+
+@pytest.mark.parametrize("when", ["it starts", "it is ended"])
+def test_asked_to_end_while_a_launch_starts_or_ends_leaves_nothing(tmp_path, monkeypatch, when):
+    own, ending, before = mark(), processes._end_with_parent, signal.getsignal(signal.SIGINT)
+    if when == "it starts":
+        monkeypatch.setattr(processes, "_end_with_parent", lambda: slowly(ending))
+    stubborn = ["sh", "-c", "trap : TERM; while :; do sleep 1; done"]
+    # No thread of this process may get it.
+    delay = 0.3 if when == "it starts" else 1.5
+    sender = subprocess.Popen(["sh", "-c", f"sleep {delay}; kill -INT {os.getpid()}"])
+    with pytest.raises(KeyboardInterrupt), processes.interrupted_once():
+        started(stubborn, tmp_path, limit=30.0 if when == "it starts" else 0.5, mark=own)
+    sender.wait()
+    assert not marked(Mark(MARK, own))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_killed_harness_takes_its_launch_along(tmp_path):
     own = mark()
     code = (
@@ -86,9 +109,9 @@ def test_a_killed_harness_takes_its_launch_along(tmp_path):
     )
     harness = subprocess.Popen([sys.executable, "-c", code], env={**ENVIRONMENT, MARK: own})
     end = time.monotonic() + 30
-    while len(launch.marked(own)) < 4 and time.monotonic() < end:
+    while len(marked(Mark(MARK, own))) < 4 and time.monotonic() < end:
         time.sleep(0.1)
-    assert len(launch.marked(own)) >= 4, "harness, mpirun and two ranks"
+    assert len(marked(Mark(MARK, own))) >= 4, "harness, mpirun and two ranks"
     harness.kill()
     harness.wait()
     assert gone(own, seconds=20)

@@ -4,8 +4,8 @@ import json
 import math
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -123,8 +123,42 @@ def test_layouts_are_those_the_records_will_state():
         ({"runtimes": {"mpi1": {"command": "x"}}}, "runtimes.mpi1: is a runtime of prk's own"),
         (
             {"runtimes": {"c": {"command": "./a {size}"}}, "points": [{**STENCIL, "runtime": "c"}]},
-            "{size} in its command",
+            "its command: there is no value {size} for it",
         ),
+        *(
+            ({"runtimes": {"c": {"command": c}}, "points": [{**STENCIL, "runtime": "c"}]}, said)
+            for c, said in (
+                ("./a {n", "'./a {n' is no command template"),
+                ("./a {}", "no command template"),
+                ("./a {n:q}", "no command template"),
+                ("./a {n.high}", "no command template"),
+                ("./a 'b", "no command template (No closing quotation)"),
+                ("", "it names no program"),
+                ("./a\0", "characters that cannot be shown"),
+            )
+        ),
+        ({"launcher": "srun -n {rank}"}, "launcher: there is no value {rank} for it; use nodes, ranks, "),
+        ({"launcher": "srun -n {ranks"}, "launcher: 'srun -n {ranks' is no command template"),
+        ({"runtimes": {"c": {"command": "x", "kernels": ["stencl"]}}}, "runtimes.c: stencl: there is no"),
+        ({"points": [{**STENCIL, "options": {"mpi1": 3}}]}, "options: mpi1: 3 is of the wrong type"),
+        ({"points": [{**STENCIL, "zip": [1]}]}, "points[0].zip: 1 is too few; give a list of at least 2"),
+        ({"points": [{**STENCIL, "zip": [["n", "n"]]}]}, "points[0].zip: a name is there twice"),
+        ({"points": [{**STENCIL, "zip": [["n", ["ranks"]]]}]}, "zip: ['ranks'] is neither a number"),
+        ({"points": [{**STENCIL, "exclude": [{"n": 500, "reason": 3}]}]}, "exclude: reason: 3 is of"),
+        ({"points": [{**STENCIL, "title": "x"}]}, "points[0]: title: there is no such key"),
+        ({"points": [{**STENCIL, "audit": 5}]}, "points[0]: audit: there is no such key"),
+        ({"points": [{**STENCIL, "n": 2**63}]}, "points[0].n: 9223372036854775808 is out of range"),
+        ({"points": [{**STENCIL, "n": math.nan}]}, "points[0].n: nan is out of range"),
+        ({"presets": {"quick": 3}}, "presets.quick: preset: 3 is of the wrong type"),
+        ({"presets": {"quick": {"options": {}}}}, "presets.quick.options: {} is neither"),
+        ({"presets": {"quick": {"n": 1}}, "points": [{**STENCIL, "ranks": [1, 2], "zip": [["ranks", "n"]]}]},
+         "presets.quick.zip: the lists differ in length"),
+        ({"timeout": math.inf}, "test.toml: timeout: inf is out of range"),
+        ({"timeout": 1e12}, "test.toml: timeout: 1e+12 is too large"),
+        ({"repeat": 10**9}, "test.toml: repeat: 1e+09 is too large"),
+        ({"repeat": 10**7}, "it makes more than 10,000,000 launches"),
+        ({"name": "../elsewhere"}, "test.toml: name: '../elsewhere' names no folder"),
+        ({"title": "a\x1b[2Jb"}, "test.toml: title: 'a\\x1b[2Jb' has characters that cannot be shown"),
         (
             {"runtimes": FOREIGN, "points": [{"kernel": "nstream", "runtime": "c-mpi1"}]},
             "c-mpi1 has no nstream",
@@ -141,19 +175,54 @@ def test_bad_sweeps_are_refused_in_one_line(table, said):
     assert "; " in text
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--kernel=stencil", "--title=x"], "title: there is no such key"),
+        (["--kernel=stencil", "--audit=5"], "audit: there is no such key"),
+        (["--kernel=ddp", "--learning-rate=nan"], "--learning_rate: nan is out of range"),
+    ],
+)
+def test_bad_command_lines_are_refused(words, said):
+    with pytest.raises(Refusal, match=said):
+        adhoc.sweep_of(words)
+
+
+def test_of_every_runtime_present_few_may_be_present(monkeypatch):
+    for how in registry.usable():
+        if how.name not in ("serial", "numba"):
+            monkeypatch.setattr(how, "missing", lambda: "it is not installed; install it")
+    made = expand.make(sweep.read(sweep.find("laptop")))
+    assert {p.runtime for p in made.points} == {"serial", "numba"}
+    with pytest.raises(Refusal, match=r"test.toml: no point is left of it \(it is not installed; install it"):
+        planned({"kernel": "allreduce", "runtime": "*", "ranks": 2})
+
+
+def test_a_plan_grows_and_keeps_what_it_has():
+    made = planned(STENCIL, repeat=2)
+    more = made.extended(dict.fromkeys([made.points[0].id, made.points[3].id], 5))
+    assert more.order[: len(made.order)] == made.order
+    assert more.repeat == 5
+    assert [more.planned[p.id] for p in more.points] == [5, 2, 2, 5]
+    assert len({*more.order}) == len(more.order) == 14
+    assert more == made.extended(dict.fromkeys([made.points[0].id, made.points[3].id], 5))
+    assert made.extended({p.id: 1 for p in made.points}) == made
+
+
 def test_presets_replace_axes():
-    table = {
+    table: dict[str, Any] = {
         "points": [STENCIL],
         "repeat": 9,
-        "presets": {"quick": {"repeat": 1, "n": 100}, "odd": {"order": 5}},
+        "presets": {"quick": {"repeat": 1, "n": 100}},
     }
     found = sweep.parse(table, "test.toml", "test", "quick")
     assert found.repeat == 1
     assert [p.parameters["n"] for p in expand.make(found).points] == [100, 100]
-    with pytest.raises(Refusal, match="there is no 'fast'; use one of quick, odd"):
+    with pytest.raises(Refusal, match="there is no 'fast'; use one of quick"):
         sweep.parse(table, "test.toml", "test", "fast")
+    table["presets"]["odd"] = {"order": 5}
     with pytest.raises(Refusal, match=r"presets\.odd\.order: no points have this key"):
-        sweep.parse(table, "test.toml", "test", "odd")
+        sweep.parse(table, "test.toml", "test")
 
 
 def test_command_line_states_a_sweep():
@@ -211,15 +280,16 @@ def test_kernel_that_cannot_run_here_is_left_out_with_what_would_install_it(monk
 
 def test_ten_thousand_points_are_planned_in_two_seconds():
     code = (
+        "import time\n"
         "from prk.harness.plan import adhoc, expand\n"
         "n = ','.join(str(1000 + i) for i in range(2500))\n"
         "found = adhoc.sweep_of(['--kernel=stencil', '--runtime=mpi1', '--ranks=1,2,4,8', '--n=' + n])\n"
-        "assert len(expand.make(adhoc.changed(found, 10, None, 1)).points) == 10_000"
+        "assert len(expand.make(adhoc.changed(found, 10, None, 1)).points) == 10_000\n"
+        "print(time.process_time())"
     )
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-    # Two seconds on a quiet machine (CONTRIBUTING has the measured figure); tests share theirs.
-    assert time.perf_counter() - start < 6
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, stdout=subprocess.PIPE)
+    # Of the processor, which does not count what others do meanwhile, and on a quiet machine one second.
+    assert float(done.stdout) < 4
 
 
 def test_planning_imports_nothing_heavy():

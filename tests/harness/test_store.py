@@ -1,8 +1,11 @@
 """Records that are damaged, foreign or misplaced; disks that are full or closed."""
 
 import errno
+import fcntl
 import json
 import os
+import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -74,6 +77,20 @@ def damage(text, how):
             return json.dumps({**found, "status": "fine"})
         case "odd samples":
             return json.dumps({**found, "samples": [{"max": "fast"}]})
+        case "deep":
+            return "[" * 100_000
+        case "large":
+            return json.dumps({**found, "samples": [{"max": 10**400}]})
+        case "odd reason":
+            return json.dumps({**found, "reason": {"a": 1}})
+        case "odd warnings":
+            return json.dumps({**found, "warnings": [{"a": 1}]})
+        case "odd place":
+            return json.dumps({**found, "placement": [{"hosts": 1}]})
+        case "odd memory":
+            return json.dumps({**found, "environment": {"memory": "much"}})
+        case "infinite":
+            return text.replace('"values": [', '"values": [Infinity, ')
     raise AssertionError(how)
 
 
@@ -92,6 +109,13 @@ def damage(text, how):
         ("no status", "lacks what a record has"),
         ("odd status", "unknown status"),
         ("odd samples", "fast"),
+        ("deep", "nested too deeply"),
+        ("large", "lacks what a record has (OverflowError"),
+        ("odd reason", "lacks what a record has"),
+        ("odd warnings", "lacks what a record has"),
+        ("odd place", "lacks what a record has"),
+        ("odd memory", "has a strange memory"),
+        ("infinite", "states no rate"),
     ],
 )
 def test_a_bad_record_is_named_and_the_others_are_kept(tmp_path, how, said):
@@ -107,11 +131,63 @@ def test_a_bad_record_is_named_and_the_others_are_kept(tmp_path, how, said):
     assert loaded.counts() == {"ok": 3}
 
 
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path):
+    made = planned(POINTS, repeat=3)
+    kept = stored(tmp_path / "s", made, lambda point, repeat: None)
+    one, two, three, four, *_ = (kept.path(name) for name in made.launches())
+    os.mkfifo(one)
+    two.mkdir()
+    three.symlink_to("/dev/zero")
+    four.symlink_to(four)
+    assert {why for _, why in results.load(kept, made).problems} == {"is no file"}
+    os.mkfifo(tmp_path / "plan.json")
+    with pytest.raises(Refusal, match="it holds no sweep"):
+        Store(tmp_path).plan()
+
+
+def test_a_record_counts_once(tmp_path):
+    made = planned(POINTS, repeat=2)
+    kept = stored(tmp_path / "s", made, lambda point, repeat: 0.01 if repeat == 0 else None)
+    name = identity.launch_name(made.points[0].id, 0)
+    # Other spellings of the same launch, one that the plan does not have, and a copy under another's name.
+    for other in ("0", "0000", "00²", "007", "001"):
+        shutil.copy(kept.path(name), kept.path(name[:-3] + other))
+    loaded = results.load(kept, made)
+    assert loaded.counts() == {"ok": 2}
+    assert len(loaded.problems) == 5
+    there, spoilt = results.there(kept, made)
+    assert there == {identity.launch_name(p.id, 0) for p in made.points}
+    assert spoilt == [identity.launch_name(made.points[0].id, 1)]
+
+
+def test_what_a_record_quotes_steers_no_terminal(tmp_path):
+    made = planned(POINTS)
+    kept = stored(tmp_path / "s", made, lambda point, repeat: ("failed", "\x1b[31mred\x00\nline\ud800"))
+    assert {r.reason for r in results.load(kept, made).results[made.points[0].id]} == {"red line"}
+
+
 def test_a_folder_without_a_plan_is_refused(tmp_path):
     with pytest.raises(Refusal, match="it holds no sweep"):
         Store(tmp_path).plan()
     (tmp_path / "plan.json").write_text('{"schema": 99}')
     with pytest.raises(Refusal, match="it has schema 99"):
+        Store(tmp_path).plan()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"order": [[9, 0]]}, "its order is not one of its points"),
+        ({"order": [[0, 0], [0, 0]]}, "its order is not one of its points"),
+        ({"order": [["a", 0]]}, "it is not a plan"),
+        ({"points": [{}]}, "it is not a plan"),
+        ({"points": 3}, "it is not a plan"),
+        ({"timeout": None}, "it is not a plan"),
+    ],
+)
+def test_a_spoilt_plan_is_refused(tmp_path, change, said):
+    (tmp_path / "plan.json").write_text(json.dumps({**planned(POINTS).table(), **change}))
+    with pytest.raises(Refusal, match=said):
         Store(tmp_path).plan()
 
 
@@ -209,6 +285,36 @@ def test_only_one_harness_launches(tmp_path):
         Store(kept.folder).locked(),
     ):
         pass
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system as Lustre is without its option flock."""
+
+    def fail(file, how):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+
+
+def test_without_locks_a_living_harness_is_known_by_its_number(tmp_path, no_locks, capsys):
+    kept = Store.make(tmp_path / "s", foreign_plan())
+    with kept.locked():
+        assert (
+            "no locks here (Function not implemented); see that no other machine" in capsys.readouterr().err
+        )
+        with pytest.raises(Refusal, match="another prk-bench runs this sweep"), Store(kept.folder).locked():
+            pass
+    for gone in (f"{platform.node()} 1 12", "elsewhere 1 12", "", "odd", "a b c"):
+        (kept.folder / ".lock").write_text(gone)
+        with kept.locked():
+            assert "no locks here" in capsys.readouterr().err
+
+
+def test_an_error_of_the_body_is_not_the_folder_s(tmp_path):
+    kept = Store.make(tmp_path / "s", foreign_plan())
+    with pytest.raises(BrokenPipeError), kept.locked():
+        raise BrokenPipeError
 
 
 def test_a_record_that_contradicts_its_launch_is_moved_aside(tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from prk.harness.execute import verdict
 from prk.harness.execute.launch import Ended
+from prk.run import reason
 from tests.harness.making import planned
 
 OWN = planned({"kernel": "stencil", "runtime": "mpi1", "n": 64}).points[0]
@@ -32,6 +33,22 @@ LINES = "Solution validates\nRate (MFlops/s): {rate}  Avg time (s): {time}\n"
             "skipped",
             "--n: 3 is small; use 9",
         ),
+        (
+            Ended(2, 1.0, err="prk.stencil: --json: the folder /x does not exist; make it"),
+            "failed",
+            "--json: the",
+        ),
+        (
+            Ended(2, 1.0, err="prk.stencil: --expect-ranks: 2 were expected"),
+            "failed",
+            "--expect-ranks: 2 were",
+        ),
+        (
+            Ended(2, 1.0, err="prk.stencil: /dev/shm: it is small; use mpi1"),
+            "failed",
+            "/dev/shm: it is small",
+        ),
+        (Ended(2, 1.0, err="python: can't open file\n"), "failed", "exit code 2: python: can't open file"),
         (Ended(0, 1.0), "failed", "wrote no record"),
     ],
 )
@@ -77,4 +94,32 @@ def test_garbage_is_never_valid_and_always_has_a_reason(out, err, code, point):
     found = verdict.judge(point, Ended(code, 1.0, out, err), 5)
     assert found.status in ("failed", "oom", "invalid", "skipped")
     assert found.reason
-    assert "\n" not in found.reason
+    assert found.reason.isprintable()
+
+
+RULE = "-" * 74
+
+
+@pytest.mark.parametrize(
+    ("err", "out", "said"),
+    [
+        ("loading modules\nerror: no licence\nbye", "", "error: no licence"),
+        ("first\nsecond", "", "second"),
+        ("", "Cannot open input\ngoodbye", "Cannot open input"),
+        ("[n1] a note", "ERROR: no input", "ERROR: no input"),
+        ("Warning: errors are ignored\nsegmentation fault", "", "segmentation fault"),
+        (f"noise\n{RULE}\nThere are few slots\nin the system\n{RULE}\nbye", "", "There are few slots"),
+        ("Traceback\nOSError: one\nDuring handling of it\nKeyError: two\nmpirun: error", "", "OSError: one"),
+        ("prk.stencil: the check failed\nRuntimeError: later", "", "prk.stencil: the check failed"),
+        ("\x1b[31merror:\x1b[0m \x00\x07bad\x9b title\u202e", "", "error: bad title"),
+        ("\n \n", "", ""),
+    ],
+)  # fmt: skip
+def test_the_first_error_is_the_reason_and_steers_no_terminal(err, out, said):
+    assert reason.said(err, out) == said
+
+
+@given(st.text())
+def test_a_reason_is_one_printable_line(text):
+    assert reason.plain(text).isprintable()
+    assert reason.said(text).isprintable()

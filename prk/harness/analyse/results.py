@@ -8,6 +8,7 @@ from prk.harness.plan.points import Plan
 from prk.harness.slurm import journal
 from prk.harness.store import Result, Store
 from prk.records import identity
+from prk.run import reason
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,26 @@ class Loaded:
 
 def load(kept: Store, plan: Plan) -> Loaded:
     """Read every record of the store; none is lost silently and none stops the others."""
-    points = {p.id: p for p in plan.points}
-    results: dict[str, list[Result]] = {p: [] for p in points}
+    launches = plan.launches()
+    results: dict[str, list[Result]] = {p.id: [] for p in plan.points}
     problems = []
     names = kept.names()
     for name in sorted(names):
         try:
-            point, repeat = identity.launch_of(name)
-            if point not in points:
-                raise ValueError("is of a point that the plan does not have")
-            results[point].append(store.read(kept.path(name), points[point], repeat))
+            if name not in launches:
+                raise ValueError("is of no launch that the plan has")
+            _, point, repeat = launches[name]
+            results[point.id].append(store.read(kept.path(name), point, repeat))
         except ValueError as error:
-            problems.append((f"{name}.json", str(error)))
+            problems.append((f"{name}.json", reason.plain(str(error))))
     never: dict[str, list[str]] = {}
-    for name, reason in journal.never_started(kept, names).items():
-        never.setdefault(identity.launch_of(name)[0], []).append(reason)
+    for name, why in journal.never_started(kept, names).items():
+        never.setdefault(identity.launch_of(name)[0], []).append(why)
     return Loaded(results, problems, never)
+
+
+def there(kept: Store, plan: Plan) -> tuple[set[str], list[str]]:
+    """Return the launches that have a record, and those under whose name something else stands."""
+    found = load(kept, plan)
+    own = {identity.launch_name(r.point, r.repeat) for several in found.results.values() for r in several}
+    return own, sorted(kept.names() & plan.launches().keys() - own)

@@ -89,7 +89,7 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
         found.append(
             Row(
                 point=point,
-                planned=plan.repeat,
+                planned=plan.planned[point.id],
                 counts=Counter(r.status for r in own),
                 values=values,
                 summary=summarise(values, point.metric.kind == "throughput") if values else None,

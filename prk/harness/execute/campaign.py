@@ -3,9 +3,7 @@
 import os
 import platform
 import shlex
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +15,11 @@ from prk.harness.store import Store
 from prk.problem import Refusal
 from prk.records import identity, write
 from prk.records.build import RIGHT
-from prk.run import environment, registry
+from prk.run import environment, processes, registry
+from prk.run.processes import Mark
+
+# The variable whose value is a sweep's own.
+SWEEP = "PRK_SWEEP"
 
 
 class Watcher(Protocol):
@@ -28,7 +30,7 @@ class Watcher(Protocol):
     def end(self, launch: Launch, status: str, reason: str | None) -> None: ...
 
 
-def pending(plan: Plan, there: set[str]) -> list[tuple[int, Point, int]]:
+def pending(plan: Plan, there: Set[str]) -> list[tuple[int, Point, int]]:
     """Return the launches without a record, as (number in the order, point, repeat)."""
     return [launch for name, launch in plan.launches().items() if name not in there]
 
@@ -46,14 +48,22 @@ def launches(
 def run(kept: Store, todo: Sequence[Launch], watcher: Watcher) -> None:
     """Run the launches in their order, each to a record.
 
-    A KeyboardInterrupt, or SIGTERM, ends the launch that runs and passes on; it leaves no record of it.
+    A KeyboardInterrupt ends the launch that runs and passes on; it leaves no record of it. What a harness
+    that was killed has left running ends first.
     """
-    with kept.locked(), _terminated_is_interrupted():
+    with kept.locked():
+        processes.end(mark(kept))
+        kept.tidy({one.name for one in todo})
         for one in todo:
             watcher.begin(one)
             with store.refuse_unwritable(kept.folder):
                 status, reason = run_one(kept, one)
             watcher.end(one, status, reason)
+
+
+def mark(kept: Store) -> Mark:
+    """Return what every process of the sweep carries, in this job of a batch system if it is in one."""
+    return Mark(SWEEP, f"{os.environ.get('SLURM_JOB_ID', '')}:{kept.folder.resolve()}")
 
 
 def run_one(kept: Store, one: Launch) -> tuple[str, str | None]:
@@ -64,54 +74,60 @@ def run_one(kept: Store, one: Launch) -> tuple[str, str | None]:
     path = kept.path(one.name)
     why = unavailable(one.point) or unproven(kept, one)
     if why:
-        found = verdict.Verdict("skipped", "plan", why)
-        write.write(own_record(one, found, 0.0), path)
-        return found.status, found.reason
+        write.write(own_record(one, why, 0.0), path)
+        return why.status, why.reason
     return _start(kept, one, path, one.name)
 
 
-def unproven(kept: Store, one: Launch) -> str | None:
-    """Say how the audit of a launch's point ended, if one is wanted and went wrong; run it if missing."""
+def unproven(kept: Store, one: Launch) -> verdict.Verdict | None:
+    """Return what a launch comes to whose point's audit went wrong, if one is wanted; run it if missing."""
     if not one.audit:
         return None
     path = kept.audit(one.point)
-    if path.exists():
-        try:
-            found = store.read(path, one.point, 0)
-        except ValueError as error:
-            return f"the record of its audit {error}"
+    try:
+        found = store.read(path, one.point, 0)
         status, reason = found.status, found.reason
-    else:
+    except ValueError:
+        if os.path.lexists(path):
+            kept.move_aside(path)
         path.parent.mkdir(exist_ok=True)
         first = command.audited(one, str(kept.path(one.name)), str(path))
         status, reason = _start(kept, first, path, f"{one.point.id}-audit")
-    return None if status in RIGHT else f"its audit was {status}: {reason}"
+    if status in RIGHT:
+        return None
+    # What is wrong, or refused, will be so again; an audit that failed otherwise may pass the next time.
+    again = "skipped" if status in ("invalid", "skipped") else "failed"
+    return verdict.Verdict(again, "plan", f"its audit was {status}: {reason}")
 
 
 def _start(kept: Store, one: Launch, path: Path, log: str) -> tuple[str, str | None]:
     """Start a launch whose record is to stand at `path`; return its status and reason."""
     seconds = 0.0
+    variables = {**command.environment(one), **dict([mark(kept)])}
     try:
-        ended = launch.run(one.command, command.environment(one), one.limit, kept.log(log))
+        ended = launch.run(one.command, variables, one.limit, kept.log(log))
         found, seconds = verdict.judge(one.point, ended, one.limit), ended.seconds
     except OSError as error:
-        if error.filename != one.command[0]:
+        # Without a name it is of the system, as when there are too many processes.
+        if error.filename not in (None, one.command[0]):
             raise
         found = verdict.Verdict("failed", "launch", f"cannot start {one.command[0]}: {error.strerror}")
-    status, reason = _settle(path, one, found, seconds)
+    status, reason = _settle(kept, path, one, found, seconds)
     if status in RIGHT:
         kept.forget_log(log)
     return status, reason
 
 
-def _settle(path: Path, one: Launch, found: verdict.Verdict, seconds: float) -> tuple[str, str | None]:
+def _settle(
+    kept: Store, path: Path, one: Launch, found: verdict.Verdict, seconds: float
+) -> tuple[str, str | None]:
     """Accept the record that the program wrote, or write one; what contradicts its name is moved aside."""
-    if path.exists():
+    if os.path.lexists(path):
         try:
             own = store.read(path, one.point, one.repeat)
             return own.status, own.reason
         except ValueError as error:
-            path.rename(path.with_suffix(".rejected"))
+            kept.move_aside(path)
             found = verdict.Verdict("failed", "done", f"its record {error}")
     write.write(own_record(one, found, seconds), path)
     return found.status, found.reason
@@ -134,11 +150,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def unavailable(point: Point) -> str | None:
-    """Say why a point's runtime cannot run here, or return None."""
-    if point.foreign:
-        return None
-    return registry.missing(point.runtime, point.kernel)
+def unavailable(point: Point) -> verdict.Verdict | None:
+    """Return what a launch comes to whose point's runtime cannot run here, or None if it can."""
+    why = None if point.foreign else registry.missing(point.runtime, point.kernel)
+    return verdict.Verdict("skipped", "plan", why) if why else None
 
 
 def refuse_nodes(plan: Plan, base: Callable[[str, str], str] = os.environ.get) -> None:
@@ -151,17 +166,3 @@ def refuse_nodes(plan: Plan, base: Callable[[str, str], str] = os.environ.get) -
             f"the sweep goes up to {most} nodes and this is {held}",
             "use prk-bench slurm, or a preset",
         )
-
-
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Treat SIGTERM, as a batch system sends it, like Ctrl-C."""
-
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

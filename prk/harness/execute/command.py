@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from prk.harness.plan import template
 from prk.harness.plan.points import Plan, Point
 from prk.records import identity
 from prk.run import launcher as start
@@ -74,9 +75,11 @@ def shown(command: Sequence[str]) -> str:
 def command_of(point: Point, record: str, limit: float, launcher: str = "") -> list[str]:
     """Return the words of the command; they name no shell, and nothing in them is expanded."""
     if point.foreign:
-        return [w.format(**point.parameters, **point.layout) for w in shlex.split(point.foreign)]
+        return template.words(point.foreign, {**point.parameters, **point.layout}, point.runtime)
     how = registry.runtime(point.runtime)
     # A runtime that starts its own processes needs no launcher.
+    if launcher:
+        template.words(launcher, point.layout, "--launcher")
     before = start.words(point.layout, launcher, how.unbound) if how.launched else []
     return [*before, *words_of(point, record, limit)]
 

@@ -1,6 +1,7 @@
 """How a campaign goes, on a terminal as a bar with the time left, elsewhere a line a launch."""
 
 import importlib.util
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from prk.harness.execute.command import Launch
+
+
+def say(text: object) -> None:
+    """Print a line. An output that is closed, or full, stops nothing: what follows goes nowhere."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Lines:
@@ -26,7 +35,7 @@ class Lines:
         self.line(f"[{number}/{self.total}] {status:<8} {launch.point} repeat {launch.repeat + 1}{why}")
 
     def line(self, text: str) -> None:
-        print(text, flush=True)
+        say(text)
 
     def summary(self) -> str:
         """Return the counts by status, as: 12 ok, 1 timeout."""
@@ -59,7 +68,7 @@ class Bar(Lines):
 @contextmanager
 def shown(ready: Sequence[Launch]) -> Iterator[Lines]:
     """Show the progress of the launches while the context lasts."""
-    if importlib.util.find_spec("rich") is None or not sys.stdout.isatty():
+    if importlib.util.find_spec("rich") is None or not (sys.stdout and sys.stdout.isatty()):
         yield Lines(len(ready))
         return
     from rich import progress as rich_progress

@@ -10,10 +10,13 @@ from typing import Any
 from prk.harness.execute.launch import Ended
 from prk.harness.plan.points import Point
 from prk.records import build
+from prk.run import reason
 
 # PRK's closing line: "Rate (MFlops/s): 123.4  Avg time (s): 0.0567".
 RATE = re.compile(r"Rate \( *(?P<unit>[^)\n]+?) *\): *(?P<rate>\S+) +Avg time \(s\): *(?P<time>\S+)")
 VALID = re.compile(r"^\s*Solution validates\s*$", re.MULTILINE)
+# The one line of a refusal, which begins with what it is about.
+REFUSED = re.compile(r"^prk\.\w+: (?P<line>--(?P<option>[\w-]+): .*)$", re.MULTILINE)
 # What Python says, and what Slurm says for the kernel and for itself.
 NO_MEMORY = re.compile(r"MemoryError|oom[-_]kill event|Out Of Memory|exceeded memory limit")
 # Printed rates are rounded, and count what their program counts.
@@ -30,6 +33,10 @@ class Verdict:
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        # It may quote what a program printed, and is shown on terminals and pages.
+        object.__setattr__(self, "reason", self.reason and reason.plain(self.reason))
+
 
 def judge(point: Point, ended: Ended, limit: float) -> Verdict:
     """Return the verdict on a launch that wrote no record."""
@@ -37,20 +44,19 @@ def judge(point: Point, ended: Ended, limit: float) -> Verdict:
         return Verdict("timeout", "run", f"no end after {limit:g} s")
     if out_of_memory(ended):
         return Verdict(
-            "oom", "run", f"ended by signal 9, as the kernel does when memory runs out{_said(ended)}"
+            "oom", "run", f"ended by signal 9, as the kernel does when memory runs out{_why(ended)}"
         )
     if ended.code < 0:
-        return Verdict("failed", "run", f"ended by {_signal(-ended.code)}{_said(ended)}")
+        return Verdict("failed", "run", f"ended by {_signal(-ended.code)}{_why(ended)}")
     if point.foreign:
         return judge_foreign(point, ended)
-    if ended.code == 2:
-        refusals = [line for line in ended.err.splitlines() if line.startswith("prk.")]
-        return Verdict(
-            "skipped", "plan", refusals[0].partition(": ")[2] if refusals else f"refused{_said(ended)}"
-        )
+    refused = REFUSED.search(ended.err) if ended.code == 2 else None
+    # What the point itself asks for will be refused again; all else is trouble of the place, and may pass.
+    if refused and refused["option"].replace("-", "_") in {*point.parameters, *point.options}:
+        return Verdict("skipped", "plan", refused["line"])
     if ended.code == 0:
         return Verdict("failed", "done", "ended with exit code 0 but wrote no record")
-    return Verdict("failed", "run", f"exit code {ended.code}{_said(ended)}")
+    return Verdict("failed", "run", f"exit code {ended.code}{_why(ended)}")
 
 
 def out_of_memory(ended: Ended) -> bool:
@@ -67,9 +73,9 @@ def judge_foreign(point: Point, ended: Ended) -> Verdict:
     found = RATE.search(ended.out)
     valid = bool(VALID.search(ended.out))
     if ended.code:
-        return Verdict("failed", "run", f"exit code {ended.code}{_said(ended)}")
+        return Verdict("failed", "run", f"exit code {ended.code}{_why(ended)}")
     if not found and not valid:
-        return Verdict("failed", "run", f"printed neither a rate nor 'Solution validates'{_said(ended)}")
+        return Verdict("failed", "run", f"printed neither a rate nor 'Solution validates'{_why(ended)}")
     if not found:
         return Verdict(
             "failed", "done", "printed 'Solution validates' but no 'Rate (...): ... Avg time (s): ...'"
@@ -142,17 +148,13 @@ def _positive(word: str) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
+def _why(ended: Ended) -> str:
+    said = reason.said(ended.err, ended.out)
+    return f": {said}" if said else ""
+
+
 def _signal(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _said(ended: Ended) -> str:
-    """Return the line by which the program, or its launcher, most likely says why it ended."""
-    lines = [line.strip() for line in ended.err.splitlines() or ended.out.splitlines()]
-    lines = [line for line in lines if line.strip("-=* ")]
-    ours = [line for line in lines if line.startswith("prk.") or re.match(r"[\w.]*(Error|Exception)\b", line)]
-    chosen = ours[-1:] or lines[-1:]
-    return f": {chosen[0][:300]}" if chosen else ""

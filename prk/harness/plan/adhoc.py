@@ -1,10 +1,10 @@
 """A sweep from the command line alone: --kernel stencil --runtime mpi1,mpishm --ranks 1,2 --n 4000."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from prk.harness.plan.sweep import LAYOUT, Block, Sweep, known
+from prk.harness.plan.sweep import LAYOUT, Block, Sweep, known, parameters, refuse_amount, values
 from prk.problem import Refusal
 from prk.run import registry
 from prk.runtime import Option
@@ -35,16 +35,19 @@ def sweep_of(words: Sequence[str]) -> Sweep:
     return Sweep("command line", "-".join(axes["kernel"]), " ".join(words), (block,))
 
 
-def changed(sweep: Sweep, repeat: int | None, timeout: float | None, seed: int | None) -> Sweep:
+def changed(
+    sweep: Sweep, repeat: int | None, timeout: float | None, seed: int | None, launcher: str = ""
+) -> Sweep:
     """Return the sweep with what the command line states besides. Raises Refusal."""
     for name, value in (("--repeat", repeat), ("--timeout", timeout)):
-        if value is not None and value <= 0:
-            raise Refusal(name, f"{value:g} is too small", "use 1 or more")
+        if value is not None:
+            refuse_amount(name, value)
     return replace(
         sweep,
         repeat=sweep.repeat if repeat is None else repeat,
         timeout=sweep.timeout if timeout is None else timeout,
         seed=sweep.seed if seed is None else seed,
+        launcher=launcher or sweep.launcher,
     )
 
 
@@ -69,19 +72,15 @@ def _place(name: str, text: str, axes: dict[str, tuple[Any, ...]], options: dict
         axes[name] = _read(text, 0, name)
         return
     owners = _owners(name, axes["kernel"], axes["runtime"])
-    fields = [f.default for k in axes["kernel"] for f in [_parameters(k).get(name)] if f is not None]
+    fields = [own[name] for own in map(parameters, axes["kernel"]) if name in own]
     if fields:
-        axes[name] = _read(text, fields[0], name)
+        axes[name] = _read(text, fields[0].default, name)
     elif owners:
         for owner, option in owners.items():
             options.setdefault(owner, {})[option.name] = _read(text, option.default, name)
     else:
-        every = {*LAYOUT, *(p for k in axes["kernel"] for p in _parameters(k))}
+        every = {*LAYOUT, *(p for k in axes["kernel"] for p in parameters(k))}
         known([name], sorted(every), "command line")
-
-
-def _parameters(kernel: str) -> Mapping[str, Any]:
-    return registry.problem_class(kernel).__dataclass_fields__
 
 
 def _owners(name: str, kernels: Sequence[str], runtimes: Sequence[str]) -> dict[str, Option]:
@@ -99,6 +98,7 @@ def _read(text: str, default: Any, name: str) -> tuple[Any, ...]:
     """Return the comma-separated values, of the default's type."""
     kind = int if default is None else type(default)
     try:
-        return tuple(kind(word) for word in text.split(","))
+        found = [kind(word) for word in text.split(",")]
     except ValueError:
         raise Refusal(f"--{name}", f"{text!r} is of the wrong type", f"give {kind.__name__} values") from None
+    return values(found, f"--{name}")

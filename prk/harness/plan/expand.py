@@ -2,12 +2,13 @@
 
 import itertools
 import random
-import string
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from prk.harness.plan import template
 from prk.harness.plan.points import Plan, Point, shuffled
-from prk.harness.plan.sweep import LAYOUT, Block, Foreign, Sweep, known
+from prk.harness.plan.sweep import BLOCK, LARGEST, LAYOUT, Block, Foreign, Sweep, known, parameters
 from prk.problem import Problem, Refusal
 from prk.records import identity
 from prk.run import registry
@@ -24,13 +25,20 @@ def make(sweep: Sweep) -> Plan:
             if point.id in points:
                 raise Refusal(block.where, f"the point is there twice: {point}", "leave one of them out")
             points[point.id] = point
-        absent = all(registry.problem_class(kernel).missing() for kernel in block.axes["kernel"])
-        if len(points) == before and not absent:
+            if len(points) * sweep.repeat > LARGEST:
+                raise Refusal(block.where, f"it makes more than {LARGEST:,} launches", "state fewer")
+        # Of whatever can run here, nothing may be left.
+        if len(points) == before and "*" not in block.axes["runtime"]:
             raise Refusal(
                 block.where, "no point is left of it", "see its exclude, and python -m prk for what can run"
             )
+    if not points:
+        why = "; ".join(dict.fromkeys(e["reason"] for e in excluded))
+        raise Refusal(sweep.source, f"no point is left of it ({why})", "python -m prk lists what can run")
     seed = random.SystemRandom().randrange(2**31) if sweep.seed is None else sweep.seed
     kept = tuple(points.values())
+    for layout in {tuple(p.layout.items()) for p in kept if sweep.launcher}:
+        template.words(sweep.launcher, dict(layout), f"{sweep.source}: launcher")
     return Plan(
         name=sweep.name,
         title=sweep.title,
@@ -79,7 +87,8 @@ class _Expansion:
 
     def __init__(self, sweep: Sweep, block: Block, excluded: list[dict[str, str]]):
         self.sweep, self.block, self.excluded = sweep, block, excluded
-        self.problems: dict[Any, Problem] = {}
+        self.problems: dict[Any, tuple[Problem, dict[str, Any]]] = {}
+        self.parameters = {kernel: parameters(kernel) for kernel in registry.kernels()}
         self.models: dict[str, Runtime] = {}
 
     def points(self) -> Iterator[Point]:
@@ -97,6 +106,9 @@ class _Expansion:
     def _runtimes(self) -> tuple[str, ...]:
         """Return the runtimes by name; "*" stands for all that can run here."""
         for name in self.sweep.foreign:
+            known(
+                self.sweep.foreign[name].kernels, registry.kernels(), f"{self.sweep.source}: runtimes.{name}"
+            )
             if name in registry.runtimes():
                 raise Refusal(
                     f"{self.sweep.source}: runtimes.{name}", "is a runtime of prk's own", "name it otherwise"
@@ -135,12 +147,7 @@ class _Expansion:
         """Raise Refusal for a key that some kernel of the block does not have."""
         own = {k for k in self.block.axes if k not in ("kernel", "runtime", *LAYOUT)}
         for kernel in self.block.axes["kernel"]:
-            fields = registry.problem_class(kernel)().parameters()
-            known(
-                sorted(own),
-                [*fields, *LAYOUT, "kernel", "runtime", "options", "zip", "exclude", "figure"],
-                self.block.where,
-            )
+            known(sorted(own), [*parameters(kernel), *BLOCK], self.block.where)
 
     def _know_options(self, runtimes: Sequence[str]) -> None:
         """Raise Refusal for options of a runtime that is not in the block, or that it does not have."""
@@ -192,13 +199,15 @@ class _Expansion:
 
     def _point(self, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[Point]:
         where, kernel, name = self.block.where, row["kernel"], row["runtime"]
-        problem = self._problem(kernel, row)
+        problem, stated = self._problem(kernel, row)
         shape = layout(row, where)
         try:
             if name in self.sweep.foreign:
-                yield foreign_point(self.sweep.foreign[name], name, kernel, problem, shape, self.block)
+                yield foreign_point(
+                    self.sweep.foreign[name], name, kernel, problem, stated, shape, self.block
+                )
             else:
-                yield own_point(self._model(name), kernel, problem, shape, chosen, self.block)
+                yield own_point(self._model(name), kernel, problem, stated, shape, chosen, self.block)
         except _OneProcessOnly as only:
             if "*" not in self.block.axes["runtime"]:
                 raise Refusal(f"{where}.{only.key}", str(only), only.remedy) from None
@@ -210,16 +219,16 @@ class _Expansion:
                 "or exclude the point with a reason",
             ) from None
 
-    def _problem(self, kernel: str, row: Mapping[str, Any]) -> Problem:
-        """Return the kernel's problem, checked for types and choices."""
-        kind = registry.problem_class(kernel)
-        given = {k: v for k, v in row.items() if k in kind.__dataclass_fields__}
-        key = (kernel, tuple(sorted(given.items())))
+    def _problem(self, kernel: str, row: Mapping[str, Any]) -> tuple[Problem, dict[str, Any]]:
+        """Return the kernel's problem and its parameters, checked for types and choices."""
+        own = self.parameters[kernel]
+        given = {k: v for k, v in row.items() if k in own}
+        key = (kernel, *given.values())
         if key not in self.problems:
             for k, v in given.items():
-                f = kind.__dataclass_fields__[k]
-                _fits(v, f.default, f.metadata["choices"], f"{self.block.where}.{k}")
-            self.problems[key] = kind(**given)
+                _fits(v, own[k].default, own[k].metadata["choices"], f"{self.block.where}.{k}")
+            problem = registry.problem_class(kernel)(**given)
+            self.problems[key] = problem, problem.parameters()
         return self.problems[key]
 
 
@@ -235,6 +244,7 @@ def own_point(
     model: Runtime,
     kernel: str,
     problem: Problem,
+    stated: dict[str, Any],
     shape: Mapping[str, int],
     chosen: Mapping[str, Any],
     block: Block,
@@ -251,31 +261,31 @@ def own_point(
         _fits(value, o.default, o.choices, f"{block.where}.options.{model.name}.{name}")
         options[name] = value
     workers = _workers(model, shape, options)
-    size = workers * model.members_a_rank(options)
+    size = workers * model.members_a_rank(kernel, options)
     problem.refuse(size)
     model.refuse(kernel, problem, options, size)
     layout = _recorded(workers, shape["nodes"], model.threads(options))
     return Point(
         id=identity.point_id(kernel, problem, model.name, model, options, layout),
         runtime=model.name,
-        options=options,
+        options=_once(*options.items()),
         layout=layout,
         variant=identity.variant(model, kernel, options),
         figure=block.figure,
         shared=model.cell(kernel).shared,
-        **_stated(kernel, problem, size),
+        **_stated(kernel, problem, stated, size),
     )
 
 
-def _stated(kernel: str, problem: Problem, size: int) -> dict[str, Any]:
+def _stated(kernel: str, problem: Problem, stated: dict[str, Any], size: int) -> dict[str, Any]:
     """Return what the problem says of itself, in a point's terms."""
     return {
         "kernel": kernel,
         "version": problem.version,
-        "parameters": problem.parameters(),
+        "parameters": stated,
         "conforming": problem.conforming,
         "metrics": problem.metrics,
-        "work": problem.work,
+        "work": problem.work_of(size),
         "cost": problem.mean_cost(size),
     }
 
@@ -305,17 +315,18 @@ def _workers(model: Runtime, shape: Mapping[str, int], options: dict[str, Any]) 
 
 
 def foreign_point(
-    program: Foreign, name: str, kernel: str, problem: Problem, shape: Mapping[str, int], block: Block
+    program: Foreign,
+    name: str,
+    kernel: str,
+    problem: Problem,
+    stated: dict[str, Any],
+    shape: Mapping[str, int],
+    block: Block,
 ) -> Point:
     """Return the point of a foreign program. Raises Refusal if its command asks for what there is not."""
     problem.refuse(shape["ranks"])
     recorded = _recorded(shape["ranks"], shape["nodes"], shape["threads"])
-    there = {*problem.parameters(), *recorded}
-    for _, key, _, _ in string.Formatter().parse(program.command):
-        if key is not None and key not in there:
-            raise Refusal(
-                f"{{{key}}} in its command", "there is no such value", f"use {', '.join(sorted(there))}"
-            )
+    template.words(program.command, {**stated, **recorded}, "its command")
     return Point(
         id=identity.point_id(kernel, problem, name, None, {}, recorded),
         runtime=name,
@@ -324,12 +335,19 @@ def foreign_point(
         variant="",
         figure=block.figure,
         foreign=program.command,
-        **_stated(kernel, problem, shape["ranks"]),
+        **_stated(kernel, problem, stated, shape["ranks"]),
     )
 
 
 def _recorded(ranks: int, nodes: int, threads: int) -> dict[str, int]:
-    return {"ranks": ranks, "nodes": nodes, "ranks_per_node": -(-ranks // nodes), "threads": threads}
+    each = -(-ranks // nodes)
+    return _once(("ranks", ranks), ("nodes", nodes), ("ranks_per_node", each), ("threads", threads))
+
+
+@cache
+def _once(*items: tuple[str, Any]) -> dict[str, Any]:
+    """Return a mapping of the items, the same one for the same items: a million points share it."""
+    return dict(items)
 
 
 def _fits(value: Any, default: Any, choices: Sequence[Any], where: str) -> None:

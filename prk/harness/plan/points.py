@@ -1,8 +1,10 @@
 """A sweep's points and the order of their launches, as its folder keeps them in plan.json. Pure."""
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from prk.cost import Cost
@@ -12,7 +14,7 @@ from prk.records import identity, migrate
 VERSION = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """One thing to measure: what runs, on which layout. Its launches are the repeats."""
 
@@ -91,13 +93,36 @@ class Plan:
             rows = [_from_1(p) for p in table["points"]] if table["schema"] == 1 else table["points"]
             found = {
                 **table,
+                "timeout": float(table["timeout"]),
                 "points": tuple(map(_point, rows)),
                 "order": tuple((p, r) for p, r in table["order"]),
                 "excluded": tuple(table["excluded"]),
             }
-            return Plan(**{**found, "schema": VERSION})
+            made = Plan(**{**found, "schema": VERSION})
+            own = {p.id for p in made.points}
+            whole = len(own) == len(made.points) and len({*made.order}) == len(made.order)
+            if not own or not whole or not all(0 <= p < len(own) and r >= 0 for p, r in made.order):
+                raise ValueError("its order is not one of its points")
+            return made
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it is not a plan ({error})") from None
+
+    @cached_property
+    def planned(self) -> Counter[str]:
+        """Return how many launches each point has, by its name."""
+        return Counter(self.points[p].id for p, _ in self.order)
+
+    def extended(self, wanted: Mapping[str, int]) -> "Plan":
+        """Return the plan with so many launches of these points in all; what it has stays as it is."""
+        order = list(self.order)
+        random_order = random.Random(f"{self.seed} and {len(order)}")
+        repeat = max(self.repeat, *wanted.values())
+        for number in range(repeat):
+            added = [
+                i for i, p in enumerate(self.points) if self.planned[p.id] <= number < wanted.get(p.id, 0)
+            ]
+            order += _round(_groups(self.points, added), number, random_order)
+        return replace(self, repeat=repeat, order=tuple(order))
 
     def launches(self) -> dict[str, tuple[int, Point, int]]:
         """Return every launch's number in the order, point and repeat, by its name, in the order."""
@@ -132,14 +157,25 @@ def shuffled(points: Sequence[Point], repeat: int, seed: int) -> tuple[tuple[int
     whatever drifts on the machine meets all of them: a paired comparison.
     """
     random_order = random.Random(seed)
+    groups = _groups(points, range(len(points)))
+    return tuple(one for number in range(repeat) for one in _round(groups, number, random_order))
+
+
+def _groups(points: Sequence[Point], chosen: Iterable[int]) -> list[list[int]]:
+    """Return the chosen points' indices, those together that differ only by runtime and options."""
     groups: dict[Any, list[int]] = {}
-    for index, p in enumerate(points):
-        same = (p.kernel, tuple(p.parameters.items()), p.cores, p.layout["nodes"])
+    for index in chosen:
+        p = points[index]
+        same = (p.kernel, *p.parameters.values(), p.cores, p.layout["nodes"])
         groups.setdefault(same, []).append(index)
-    order = []
-    for number in range(repeat):
-        rounds = list(groups.values())
-        random_order.shuffle(rounds)
-        for group in rounds:
-            order += [(index, number) for index in random_order.sample(group, len(group))]
-    return tuple(order)
+    return list(groups.values())
+
+
+def _round(
+    groups: Sequence[Sequence[int]], number: int, random_order: random.Random
+) -> Iterator[tuple[int, int]]:
+    """Yield each point once, with the number of the repeat."""
+    rounds = list(groups)
+    random_order.shuffle(rounds)
+    for group in rounds:
+        yield from ((index, number) for index in random_order.sample(group, len(group)))

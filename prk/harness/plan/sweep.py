@@ -2,13 +2,14 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import prk
 from prk.problem import Refusal
+from prk.run import registry
 
 SHIPPED = Path(prk.__file__).with_name("jobs") / "sweeps"
 
@@ -20,6 +21,8 @@ LAYOUT = ("ranks", "nodes", "ranks_per_node", "threads")
 # Keys of a block of points that are not parameters of its kernels.
 BLOCK = ("kernel", "runtime", *LAYOUT, "options", "zip", "exclude", "figure")
 FOREIGN = ("command", "kernels")
+# Of launches in a sweep, and of the seconds that one may take.
+LARGEST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def read(path: Path, preset: str = "") -> Sweep:
         raise Refusal(
             path.name, f"is not TOML: {error}", "see jobs/sweeps/laptop.toml for one that is"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(str(path), f"cannot be read ({error})", "name a TOML file") from None
     return parse(table, path.name, path.stem, preset)
 
@@ -104,17 +107,22 @@ def parse(table: Mapping[str, Any], source: str, name: str, preset: str = "") ->
         audit=typed(table, "audit", bool, False, source),
         **measure(table, source, {"repeat": 1, "timeout": 600.0}),
     )
-    presets = typed(table, "presets", dict, {}, source)
-    if not preset:
-        return sweep
-    if preset not in presets:
+    if "/" in sweep.name or sweep.name[:1] in ("", "."):
+        raise Refusal(f"{source}: name", f"{sweep.name!r} names no folder", "use a plain name")
+    # All of them, so that a mistake is found before it is wanted.
+    presets = {
+        name: overlay(sweep, one, f"{source}: presets.{name}")
+        for name, one in typed(table, "presets", dict, {}, source).items()
+    }
+    if preset and preset not in presets:
         works = f"use one of {', '.join(presets)}" if presets else "the file has no presets"
         raise Refusal(f"{source}: presets", f"there is no {preset!r}", works)
-    return overlay(sweep, presets[preset], f"{source}: presets.{preset}")
+    return presets[preset] if preset else sweep
 
 
-def overlay(sweep: Sweep, table: Mapping[str, Any], where: str) -> Sweep:
+def overlay(sweep: Sweep, table: Any, where: str) -> Sweep:
     """Return the sweep with a preset's axes put in the place of those its blocks have."""
+    table = typed({"preset": table}, "preset", dict, {}, where)
     own = {k: v for k, v in table.items() if k not in ("repeat", "timeout")}
     axes = {k: values(v, f"{where}.{k}") for k, v in own.items()}
     for key in axes:
@@ -123,6 +131,8 @@ def overlay(sweep: Sweep, table: Mapping[str, Any], where: str) -> Sweep:
                 f"{where}.{key}", "no points have this key", "a preset overrides keys of the points"
             )
     blocks = tuple(replace(b, axes={k: axes.get(k, v) for k, v in b.axes.items()}) for b in sweep.blocks)
+    for b in blocks:
+        _refuse_uneven(b.axes, b.zips, where)
     numbers = measure(table, where, {"repeat": sweep.repeat, "timeout": sweep.timeout})
     return replace(sweep, blocks=blocks, **numbers)
 
@@ -132,9 +142,16 @@ def measure(table: Mapping[str, Any], where: str, defaults: Mapping[str, Any]) -
     repeat = typed(table, "repeat", int, defaults["repeat"], where)
     timeout = typed(table, "timeout", (int, float), defaults["timeout"], where)
     for key, value in (("repeat", repeat), ("timeout", timeout)):
-        if value <= 0:
-            raise Refusal(f"{where}: {key}", f"{value} is too small", "use 1 or more")
+        refuse_amount(f"{where}: {key}", value)
     return {"repeat": repeat, "timeout": float(timeout)}
+
+
+def refuse_amount(where: str, value: float) -> None:
+    """Raise Refusal unless a number of launches, or of seconds, is one that can be."""
+    if value <= 0:
+        raise Refusal(where, f"{value:g} is too small", "use 1 or more")
+    if not value <= LARGEST:
+        raise Refusal(where, f"{value:g} is too large", f"use at most {LARGEST:,}")
 
 
 def block(table: Mapping[str, Any], where: str) -> Block:
@@ -148,21 +165,33 @@ def block(table: Mapping[str, Any], where: str) -> Block:
         if k not in ("options", "zip", "exclude", "figure")
     }
     options = {
-        runtime: {name: values(v, f"{where}.options.{runtime}.{name}") for name, v in chosen.items()}
-        for runtime, chosen in typed(table, "options", dict, {}, where).items()
+        runtime: {
+            name: values(v, f"{where}.options.{runtime}.{name}")
+            for name, v in typed(table["options"], runtime, dict, {}, f"{where}.options").items()
+        }
+        for runtime in typed(table, "options", dict, {}, where)
     }
-    zips = tuple(tuple(z) for z in typed(table, "zip", list, [], where))
+    zips = tuple(values(z, f"{where}.zip", least=2) for z in typed(table, "zip", list, [], where))
     for names in zips:
-        known(dict.fromkeys(names), axes, f"{where}.zip")
-        if len({len(axes[n]) for n in names}) > 1:
-            lengths = ", ".join(f"{n} has {len(axes[n])}" for n in names)
-            raise Refusal(f"{where}.zip", f"the lists differ in length: {lengths}", "make them equally long")
+        known(names, axes, f"{where}.zip")
+    together = [name for names in zips for name in names]
+    if len({*together}) < len(together):
+        raise Refusal(f"{where}.zip", "a name is there twice", "name each axis once")
+    _refuse_uneven(axes, zips, where)
     exclude = tuple(typed(table, "exclude", list, [], where))
     for row in exclude:
-        if not isinstance(row, dict) or not row.get("reason"):
+        if not isinstance(row, dict) or not typed(row, "reason", str, "", f"{where}.exclude"):
             raise Refusal(f"{where}.exclude", f"{row} has no reason", 'add reason = "..."')
         known(row, (*axes, *LAYOUT, "reason"), f"{where}.exclude")
     return Block(where, axes, options, zips, exclude, typed(table, "figure", str, "", where))
+
+
+def _refuse_uneven(axes: Mapping[str, Sequence[Any]], zips: Iterable[Sequence[str]], where: str) -> None:
+    """Raise Refusal if lists that are to run in step differ in length."""
+    for names in zips:
+        if len({len(axes[n]) for n in names}) > 1:
+            lengths = ", ".join(f"{n} has {len(axes[n])}" for n in names)
+            raise Refusal(f"{where}.zip", f"the lists differ in length: {lengths}", "make them equally long")
 
 
 def foreign(table: Mapping[str, Any], source: str) -> dict[str, Foreign]:
@@ -184,11 +213,26 @@ def values(given: Any, where: str, least: int = 1) -> tuple[Any, ...]:
     """Return one value or a list of them as a tuple; raise Refusal if there are none or they are nested."""
     several = tuple(given) if isinstance(given, list) else (given,)
     if len(several) < least:
-        raise Refusal(where, "the list is empty, so there is no point", "give at least one value")
+        few = f"{given!r} is too few" if several else "the list is empty, so there is no point"
+        raise Refusal(where, few, f"give a list of at least {least}")
     for value in several:
         if not isinstance(value, str | int | float):
             raise Refusal(where, f"{value!r} is neither a number nor a string", "give one, or a list of them")
+        refuse_odd(value, where)
     return several
+
+
+def refuse_odd(value: Any, where: str) -> None:
+    """Raise Refusal for a value that no record can hold, or no terminal show."""
+    if isinstance(value, str) and not value.isprintable():
+        raise Refusal(where, f"{value!r} has characters that cannot be shown", "leave them out")
+    if isinstance(value, int | float) and not abs(value) < 2**63:
+        raise Refusal(where, f"{value} is out of range", "give a number below 2^63")
+
+
+def parameters(kernel: str) -> dict[str, Field[Any]]:
+    """Return a kernel's parameters that a sweep may state, by name; an audit draws its seed itself."""
+    return {f.name: f for f in fields(registry.problem_class(kernel)) if f.name != "audit"}
 
 
 def typed(table: Mapping[str, Any], key: str, kind: Any, default: Any, where: str) -> Any:
@@ -199,6 +243,7 @@ def typed(table: Mapping[str, Any], key: str, kind: Any, default: Any, where: st
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
         raise Refusal(f"{where}: {key}", f"{value!r} is of the wrong type", f"give a value of type {names}")
+    refuse_odd(value, f"{where}: {key}")
     return value
 
 
