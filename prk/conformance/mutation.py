@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from prk.conformance import mutants, processes
-from prk.conformance.conform import Cell, audits, lines
+from prk.conformance import conform, mutants, processes
+from prk.conformance.conform import Cell, lines
 from prk.conformance.mutants import Mutant
 from prk.run import registry
 
@@ -126,25 +126,25 @@ class Trial:
     def __init__(self, runtime: str, data: int, seed: int):
         self.runtime, self.data, self.seed = runtime, data, seed
         # Seconds that the runtime takes unbroken, by kernel and members; and what it says if it fails.
-        self.usual: dict[Cell, float] = {}
+        self.usual: dict[Cell, float | None] = {}
 
     def cells(self, kernel: str) -> list[Cell]:
-        """Return how a kernel is started for every mutant."""
-        how = registry.runtime(self.runtime)
-        counts = MEMBERS if how.launched or how.count_option else (1,)
-        data = self.data if audits(self.runtime, kernel) else 0
-        return [Cell(self.runtime, kernel, count, (), data, self.seed) for count in counts]
+        """Return how a kernel is started for every mutant: on few members, with every option of the team."""
+        return list(conform.cells(self.runtime, kernel, MEMBERS, self.data, self.seed))
 
-    def unbroken(self, cell: Cell, module: str) -> float:
-        """Return the seconds that a cell takes. Raises RuntimeError if it fails without any mistake."""
+    def unbroken(self, cell: Cell, module: str) -> float | None:
+        """Return the seconds that a cell takes, or None where it refuses all it is asked.
+
+        Raises RuntimeError if it fails without any mistake.
+        """
         if cell not in self.usual:
             # Compiles what is not yet compiled, so that the second one tells.
             for _ in range(2):
                 with broken(module, mutants.source_of(module).read_text()) as variables:
                     ended = start(cell, variables, 600)
-                if ended.code != 0:
+                if ended.code not in (0, 2):
                     raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
-            self.usual[cell] = ended.seconds
+            self.usual[cell] = ended.seconds if ended.code == 0 else None
         return self.usual[cell]
 
     def attempt(self, mutant: Mutant, kernels: Sequence[str]) -> Tried:
@@ -153,7 +153,10 @@ class Trial:
         source = mutants.mutated(mutant, mutants.source_of(mutant.module).read_text())
         killed, how = False, "nothing notices"
         for cell in [cell for kernel in kernels for cell in self.cells(kernel)]:
-            limit = SLOWER * self.unbroken(cell, mutant.module) + MORE
+            usual = self.unbroken(cell, mutant.module)
+            if usual is None:
+                continue
+            limit = SLOWER * usual + MORE
             with broken(mutant.module, source) as variables:
                 # Code that is compiled anew takes its time.
                 ended = start(cell, variables, limit + 60 * ("njit" in source))
