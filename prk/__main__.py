@@ -2,12 +2,12 @@
 
 import sys
 
-from prk.run import compile, doctor, registry
+from prk.run import compile, doctor, output, registry
 
 HELP = """usage: python -m prk [doctor | compile [KERNEL [its options]]]
 
   (nothing)  print the matrix of kernels and runtimes, and what would install the missing ones
-  doctor     say which MPI, launcher, cores and runtimes this machine has and what is missing
+  doctor     say which MPI, launcher and runtimes this machine has, what would go wrong and what helps
   compile    fill the compile cache, once before many ranks start; a kernel's options
              (such as: stencil --radius 6 --runtime mpi1) narrow it down
 
@@ -17,7 +17,8 @@ A kernel's own help: python -m prk.<kernel> --help"""
 def matrix() -> str:
     """Return the table of kernels and runtimes, with a line for each cell or runtime that there is not."""
     kernels = list(registry.kernels())
-    lines = ["".join([f"{'':<14}", *(f"{k:>12}" for k in kernels)])]
+    width = max(map(len, kernels)) + 2
+    lines = ["".join([f"{'':<14}", *(f"{k:>{width}}" for k in kernels)])]
     absent = [f"  {k}: {why}" for k in kernels if (why := registry.problem_class(k).missing())]
     reasons: dict[str, list[str]] = {}
     for how in registry.usable():
@@ -29,7 +30,7 @@ def matrix() -> str:
             cells.append("")
             if why := how.cell(kernel).absent:
                 reasons.setdefault(f"{how.name}: {why}", []).append(kernel)
-        lines.append("".join([f"{how.name:<14}", *(f"{c:>12}" for c in cells)]))
+        lines.append("".join([f"{how.name:<14}", *(f"{c:>{width}}" for c in cells)]))
         if missing := how.missing():
             absent.append(f"  {how.name}: {missing}")
     blocks = ["\n".join(lines)]
@@ -60,4 +61,6 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with output.lasting():
+        code = main(sys.argv[1:])
+    sys.exit(code)

@@ -176,6 +176,6 @@ def wrong(field: Field, whole: Whole) -> str:
         )
         if not inside or values.shape != tuple(b - a for a, b in zip(start, stop, strict=True)):
             return f"has shape {values.shape} from {start} to {stop} of {whole.shape}"
-    if any(s == 0 and n > 1 for s, n in zip(values.strides, values.shape, strict=True)):
+    if values.size and any(s == 0 and n > 1 for s, n in zip(values.strides, values.shape, strict=True)):
         return "repeats an element instead of holding all"
     return ""

@@ -21,6 +21,10 @@ class Refusal(Exception):
         super().__init__(f"{option}: {problem}; {remedy}")
 
 
+class Unanimous(Refusal):
+    """A refusal that all members raise together while they run, so that none waits for another."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """One case after its run, as the first member knows it."""
@@ -140,7 +144,7 @@ class Problem:
         raise NotImplementedError
 
     def work_of(self, size: int) -> float:
-        """Return what the first metric counts of a repetition of all `size` members, where each adds to it."""
+        """Return what the first metric counts of a repetition on `size` members, where each adds to it."""
         return self.work
 
     def cost(self, size: int, repetition: int = 1) -> Cost:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal, absent
 
 # The version of what kernels and runtimes of other packages are written against.
-API = 2
+API = 3
 
 Options = Mapping[str, Any]
 _SAME = object()
@@ -65,6 +66,9 @@ class Cell:
     grid: bool = False
     # Whether members exchange data through memory that they share, so that messages bound nothing.
     shared: bool = False
+    # Whether the threads of a process are the members, each with data of its own: one kernel acts for all of
+    # them and owns what they own, on a prk.team.Crew.
+    crew: bool = False
     # What member `rank` sends in each repetition but the warm-up: (problem, options, size, rank), the problem
     # being a single case. Returns None, as a cell without it, where that is not known or not counted.
     messages: Callable[[Any, Options, int, int], Sent | None] | None = None
@@ -101,19 +105,7 @@ class Runtime:
 
     def cell(self, kernel: str) -> Cell:
         """Return what this runtime says of a kernel; options of all kernels come before its own ones."""
-        common, own = self.cells.get("*", Cell()), self.cells.get(kernel, Cell())
-        return Cell(
-            options=(*common.options, *own.options),
-            memory=own.memory or common.memory,
-            heap=own.heap or common.heap,
-            refuse=own.refuse or common.refuse,
-            only={**common.only, **own.only},
-            grid=own.grid or common.grid,
-            shared=own.shared or common.shared,
-            messages=own.messages or common.messages,
-            warning=own.warning or common.warning,
-            absent=own.absent or common.absent,
-        )
+        return _cell(self, kernel)
 
     def missing(self) -> str | None:
         """Say why this runtime cannot run here and what would help, or return None. Imports nothing heavy."""
@@ -159,9 +151,9 @@ class Runtime:
         """Return the threads that compute in each member."""
         return 1
 
-    def members_a_rank(self, options: Options) -> int:
+    def members_a_rank(self, kernel: str, options: Options) -> int:
         """Return the members that each process holds."""
-        return 1
+        return self.threads(options) if self.cell(kernel).crew else 1
 
     def describe(self) -> dict[str, Any]:
         """Return the versions and settings of what carries the messages, for the record."""
@@ -187,3 +179,21 @@ class Runtime:
         A launcher that waits for its processes to join each other learns here how this one ended.
         """
         return outcome
+
+
+@cache
+def _cell(how: Runtime, kernel: str) -> Cell:
+    common, own = how.cells.get("*", Cell()), how.cells.get(kernel, Cell())
+    return Cell(
+        options=(*common.options, *own.options),
+        memory=own.memory or common.memory,
+        heap=own.heap or common.heap,
+        refuse=own.refuse or common.refuse,
+        only={**common.only, **own.only},
+        grid=own.grid or common.grid,
+        shared=own.shared or common.shared,
+        crew=own.crew or common.crew,
+        messages=own.messages or common.messages,
+        warning=own.warning or common.warning,
+        absent=own.absent or common.absent,
+    )

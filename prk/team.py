@@ -61,3 +61,10 @@ class Solo:
 
     def bcast(self, obj: Any) -> Any:
         return obj
+
+
+class Crew(Solo):
+    """The team of the threads of one process, each a member: one kernel acts, and speaks, for all of them."""
+
+    def __init__(self, size: int):
+        self.size = size

@@ -17,6 +17,7 @@ from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.run import registry
 from prk.runtime import Cell
+from prk.team import Crew
 from tests import reference
 
 # Odd, uneven and small sizes; every pattern, radius and type.
@@ -30,6 +31,33 @@ PROBLEMS: dict[str, list[dict[str, Any]]] = {
     "synch_p2p": [{"m": 31, "n": 23}, {"m": 7, "n": 40}, {"m": 40, "n": 12, "group": 5}],
     "transpose": [{"order": 12, "tile": 32}, {"order": 60, "tile": 7}, {"order": 384, "tile": 0}],
     "nstream": [{"n": 1003}],
+    "branch": [
+        {"n": 103, "type": t, "branches": b}
+        for t in ("vector_go", "vector_stop", "no_vector", "ins_heavy")
+        for b in ("yes", "no")
+    ],
+    # Some segments, and one element for all members.
+    "reduce": [{"n": 70_001}, {"n": 1}],
+    "synch_global": [{"n": 600}, {"n": 60}],
+    # Several panels of each owner, and one that is wider than a block.
+    "dgemm": [{"order": 31, "block": 4}, {"order": 40, "block": 17, "local": "loops"}, {"order": 16}],
+    # With and without padding in the vector.
+    "sparse": [
+        {"lsize": 7, "radius": 1},
+        {"lsize": 3, "radius": 3},
+        {"lsize": 4, "radius": 2, "scramble": "no"},
+    ],
+    "refcount": [
+        {"stream": 3},
+        {"lock": "lock"},
+        {"counters": "private", "stream": 2},
+        {"update": "dependent", "lock": "lock", "stream": 1},
+    ],
+    "random": [
+        {"log2_size": 8, "ratio": 4, "lookahead": 16},
+        {"log2_size": 3, "ratio": 8, "lookahead": 1},
+        {"log2_size": 11, "ratio": 1, "lookahead": 128},
+    ],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
     "ddp": [{"batch": 48, "learning_rate": 0.2}],
     "allreduce": [
@@ -162,14 +190,21 @@ def common(name):
     return registry.runtime(name).cells.get("*", Cell()).options
 
 
+def team_of(name, kernel, options, comm):
+    """Return the team of a kernel's members, which the threads of a process may be, or the runtime's."""
+    how = registry.runtime(name)
+    return Crew(how.threads(options)) if how.cell(kernel).crew else comm
+
+
 def run(job, comm):
     """Compare every cell of the job's runtime; the exit code is 1 if any field differs anywhere."""
     wrong, ran = [], 0
     # What the team was started with, such as its number of workers, holds for every kernel.
     given = {o.name: job.options[o.name] for o in common(job.runtime)}
     for kernel in [k for k in registry.kernels() if registry.has(job.runtime, k)]:
-        for case in jobs(job.runtime, kernel, comm.size, **given):
-            wrong += compare(dataclasses.replace(case, program=job.program), comm)
+        team = team_of(job.runtime, kernel, job.options, comm)
+        for case in jobs(job.runtime, kernel, team.size, **given):
+            wrong += compare(dataclasses.replace(case, program=job.program), team)
             ran += 1
     if comm.rank == 0:
         print(*wrong, f"{ran} cases on {comm.size} members of {job.runtime}", sep="\n", flush=True)

@@ -48,6 +48,60 @@ def transpose(order, repetitions, tile=0):
     return {"A": a, "B": b}
 
 
+def branch(n, repetitions, members, **_):
+    """Return every member's vector, whose elements change their signs in each repetition, a row each."""
+    v = np.tile([3, 2, 1, 0, -1, -2, -3, -4], n // 8 + 1)[:n]
+    return {"v": np.tile((-1) ** repetitions * v, (members, 1)).astype(np.int32)}
+
+
+def reduce(n, repetitions, members):
+    """Return every member's vectors after `repetitions`, a row each."""
+    v, ones = np.ones((members, n)), np.ones((members, n))
+    for _ in range(repetitions):
+        v += ones
+        v[0] = v.sum(axis=0)
+    return {"v": v, "ones": ones}
+
+
+def synch_global(n, repetitions, members):
+    """Return how many members there are, and all their digits after `repetitions`, gathered one by one."""
+    digits = b"27638472638746283742712311207892"
+    each = n // members
+    own = [[digits[i % 32] for i in range(each)] for _ in range(members)]
+    for _ in range(repetitions):
+        string = [digit for member in own for digit in member]
+        own = [string[me::members] for me in range(members)]
+    return {"members": np.full(members, members), "digits": np.concatenate(own).astype(np.uint8)}
+
+
+def dgemm(order, block, local, repetitions):
+    """Return the three matrices after `repetitions`."""
+    a = np.tile(np.arange(float(order)), (order, 1))
+    return {"A": a, "B": a, "C": repetitions * np.einsum("ik,kj->ij", a, a)}
+
+
+def sparse(lsize, radius, scramble, repetitions):
+    """Return the vector as the grid's lines, the result, and the matrix's non-zeros by ascending columns."""
+    side, order = 2**lsize, 4**lsize
+
+    def column(i, j):
+        number = i % side + j % side * side
+        return int(f"{number:0{2 * lsize}b}"[::-1], 2) if scramble == "yes" else number
+
+    away = [k for k in range(-radius, radius + 1) if k]
+    stars = [
+        sorted(column(i + a, j + b) for a, b in [(0, 0), *((k, 0) for k in away), *((0, k) for k in away)])
+        for j in range(side)
+        for i in range(side)
+    ]
+    columns, vector, result = np.array(stars), np.zeros(order), np.zeros(order)
+    matrix = 1 / (columns + 1)
+    for _ in range(repetitions):
+        vector += np.arange(order) + 1
+        result += (matrix * vector[columns]).sum(axis=1)
+    return {"vector": vector.reshape(side, side), "result": result, "matrix": matrix}
+
+
 def nstream(n, repetitions):
     """Return the three vectors after `repetitions`."""
     a, b, c = np.zeros(n), np.full(n, 2.0), np.full(n, 2.0)
@@ -116,3 +170,57 @@ def ddp(batch, seed, learning_rate, repetitions, members, **others):
         "loss": losses,
         "error": np.zeros((members, 4)),
     }
+
+
+def random(ratio, log2_size, lookahead, repetitions, members):
+    """Return the table, what each member's first rounds come to, and its updates, in Python's integers."""
+
+    def double(v):
+        return v << 1 ^ (2**64 + 7 if v >> 63 else 0)
+
+    def product(a, b):
+        found = 0
+        for bit in format(b, "b"):
+            found = double(found) ^ (a if bit == "1" else 0)
+        return found
+
+    def power(n):
+        if n == 0:
+            return 1
+        root = power(n // 2)
+        return double(product(root, root)) if n % 2 else product(root, root)
+
+    words, each = 2**log2_size, ratio * 2**log2_size // members
+    table, values = list(range(words)), [0] * members
+    for me in range(members):
+        first = 834568137686317453 + words // members * me
+        for j in range(lookahead):
+            v = power((first + each // lookahead * j) % 1317624576693539401)
+            for _ in range(each // (2 * lookahead)):
+                v = double(v)
+                table[v % words] ^= v
+                values[me] ^= v
+    for i, v in enumerate(table):
+        values[i * members // words] ^= v
+    found = [0] * members
+    for _ in range(repetitions):
+        found = [double(f) ^ v for f, v in zip(found, values, strict=True)]
+    return {
+        "table": np.arange(words, dtype=np.uint64),
+        "first rounds": np.array(found, np.uint64),
+        "updates": np.full(members, repetitions * each),
+    }
+
+
+def refcount(counters, update, lock, stream, repetitions, members):
+    """Return the counters after everybody's updates, one by one, and the vectors of all members."""
+    rows, pair = (1 if counters == "shared" else members), [1.0, 0.0]
+    for _ in range(repetitions * (members // rows)):
+        if update == "independent":
+            pair = [pair[0] + 1, pair[1] + 1]
+        else:
+            turned = complex(*pair) * complex(np.cos(1), np.sin(1))
+            pair = [turned.real, turned.imag]
+    vectors = nstream(stream, repetitions)
+    rest = {name: np.tile(vector, (members, 1)) for name, vector in vectors.items()}
+    return {"counters": np.tile(pair, (rows, 1)), **rest}

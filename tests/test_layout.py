@@ -94,7 +94,7 @@ def test_the_core_names_no_runtime_and_no_kernel():
     """But for the runtimes that run by default, the yardstick of memory, and a library's version."""
     names = {*registry.runtimes(), *registry.kernels()}
     allowed = {("registry", "serial"), ("registry", "mpi1"), ("measure", "nstream")}
-    allowed |= {("report", "numba"), ("environment", "numba")}
+    allowed |= {("report", "numba"), ("origin", "numba"), ("environment", "numba")}
     for name, path in MODULES.items():
         parts = name.split(".")
         if parts[1:2] and (parts[1] in MACHINERY or (len(parts) == 2 and parts[1] != "runtimes")):

@@ -17,6 +17,7 @@ from .._compiled import invoke, load_acquire
 
 # A waiting rank looks so often before it gives up: for several minutes at least.
 LOOKS = 1 << 30
+LOCK = MPI.LOCK_EXCLUSIVE
 
 
 class Calls(NamedTuple):
@@ -29,11 +30,33 @@ class Calls(NamedTuple):
     status: int
 
 
+class Exchange(NamedTuple):
+    """Addresses of the collectives that exchange words between all ranks, and the handles they need."""
+
+    alltoall: int
+    alltoallv: int
+    count: Any
+    word: Any
+    comm: Any
+
+
+class Gather(NamedTuple):
+    """Address of the collective by which all ranks send bytes to all; passes into compiled code as it is."""
+
+    allgather: int
+    byte: Any
+    comm: Any
+
+
 class Window(NamedTuple):
     """Addresses of the one-sided functions, and what they need; passes into compiled code as it is."""
 
     put: int
+    get: int
     accumulate: int
+    fetch_and_op: int
+    lock: int
+    unlock: int
     flush: int
     sync: int
     post: int
@@ -45,8 +68,8 @@ class Window(NamedTuple):
     handle: Any
     comm: Any
     double: Any
-    int64: Any
-    replace: Any
+    word: Any
+    operation: Any
     anything: tuple[int, int]
     scratch: int
 
@@ -77,12 +100,31 @@ def calls(comm: MPI.Comm) -> Calls:
     )
 
 
-def window(win: MPI.Win, comm: MPI.Comm) -> Window:
-    """Return what compiled code needs for one-sided accesses to the memory of `win`, a window of `comm`."""
-    names = "Put Accumulate Win_flush Win_sync Win_post Win_start Win_complete Win_wait Iprobe"
+def exchange(comm: MPI.Comm) -> Exchange:
+    """Return what compiled code needs to exchange words of 64 bits between all ranks of `comm`."""
+    functions = address("MPI_Alltoall"), address("MPI_Alltoallv")
+    return Exchange(*functions, handle(MPI.INT32_T), handle(MPI.UINT64_T), handle(comm))
+
+
+def gather(comm: MPI.Comm) -> Gather:
+    """Return what compiled code needs to gather bytes of all ranks of `comm` on all of them."""
+    return Gather(address("MPI_Allgather"), handle(MPI.BYTE), handle(comm))
+
+
+def window(
+    win: MPI.Win, comm: MPI.Comm, word: MPI.Datatype = MPI.INT64_T, operation: MPI.Op = MPI.REPLACE
+) -> Window:
+    """Return what compiled code needs for one-sided accesses to the memory of `win`, a window of `comm`.
+
+    word, operation: of what type a flag is, and what becomes of the one that was there.
+    """
+    names = """
+        Put Get Accumulate Fetch_and_op Win_lock Win_unlock Win_flush Win_sync Win_post Win_start Win_complete
+        Win_wait Iprobe
+    """
     functions = [address(f"MPI_{name}") for name in names.split()]
     functions.append(address_of(ctypes.CDLL(None), "sched_yield"))
-    handles = [handle(thing) for thing in (win, comm, MPI.DOUBLE, MPI.INT64_T, MPI.REPLACE)]
+    handles = [handle(thing) for thing in (win, comm, MPI.DOUBLE, word, operation)]
     return Window._make([*functions, *handles, (MPI.ANY_SOURCE, MPI.ANY_TAG), _scratch.ctypes.data])
 
 
@@ -107,6 +149,33 @@ def recv(mpi, where, count, source):
 
 
 @njit(nogil=True, cache=True)
+def alltoall(mpi, given, taken):
+    """Exchange an int32 with every rank, given[r] for taken[r] of rank r; return MPI's error code."""
+    one = np.int32(1)
+    here, there = given.ctypes.data, taken.ctypes.data
+    return invoke(mpi.alltoall, (here, one, mpi.count, there, one, mpi.count, mpi.comm))
+
+
+@njit(nogil=True, cache=True)
+def alltoallv(mpi, out, given, given_at, into, taken, taken_at):
+    """Exchange words with every rank: given[r] (int32) of `out` from given_at[r] on, likewise into `into`.
+
+    Return MPI's error code.
+    """
+    sent = out.ctypes.data, given.ctypes.data, given_at.ctypes.data, mpi.word
+    received = into.ctypes.data, taken.ctypes.data, taken_at.ctypes.data, mpi.word
+    return invoke(mpi.alltoallv, sent + received + (mpi.comm,))
+
+
+@njit(nogil=True, cache=True)
+def allgather(mpi, given, taken):
+    """Gather every rank's `given` bytes, equally many, in `taken` on all ranks; return MPI's error code."""
+    each = np.int32(given.size)
+    here, there = given.ctypes.data, taken.ctypes.data
+    return invoke(mpi.allgather, (here, each, mpi.byte, there, each, mpi.byte, mpi.comm))
+
+
+@njit(nogil=True, cache=True)
 def put(window, where, count, to, displacement):
     """Put `count` doubles from address `where` into the window of rank `to`; return MPI's error code."""
     number, target = np.int32(count), np.int64(displacement)
@@ -118,12 +187,44 @@ def put(window, where, count, to, displacement):
 
 @njit(nogil=True, cache=True)
 def put_flag(window, where, to, displacement):
-    """Put the int64 at address `where` into the window of rank `to` atomically; return MPI's error code."""
-    one, kind, target = np.int32(1), window.int64, np.int64(displacement)
+    """Put the word at address `where` into the window of rank `to` atomically; return MPI's error code."""
+    one, kind, target = np.int32(1), window.word, np.int64(displacement)
     return invoke(
         window.accumulate,
-        (where, one, kind, np.int32(to), target, one, kind, window.replace, window.handle),
+        (where, one, kind, np.int32(to), target, one, kind, window.operation, window.handle),
     )
+
+
+@njit(nogil=True, cache=True)
+def get(window, where, count, source, displacement):
+    """Begin to get `count` doubles from the window of rank `source`; return MPI's error code."""
+    number, target = np.int32(count), np.int64(displacement)
+    return invoke(
+        window.get,
+        (where, number, window.double, np.int32(source), target, number, window.double, window.handle),
+    )
+
+
+@njit(nogil=True, cache=True)
+def fetch_and_op(window, where, result, to, displacement):
+    """As `put_flag`, and begin to get what was there to address `result`; return MPI's error code."""
+    target = np.int64(displacement)
+    return invoke(
+        window.fetch_and_op,
+        (where, result, window.word, np.int32(to), target, window.operation, window.handle),
+    )
+
+
+@njit(nogil=True, cache=True)
+def lock(window, rank):
+    """Be the only one to access the window of `rank` from now on; return MPI's error code."""
+    return invoke(window.lock, (np.int32(LOCK), np.int32(rank), np.int32(0), window.handle))
+
+
+@njit(nogil=True, cache=True)
+def unlock(window, rank):
+    """Complete the accesses to the window of `rank` and let others in; return MPI's error code."""
+    return invoke(window.unlock, (np.int32(rank), window.handle))
 
 
 @njit(nogil=True, cache=True)

@@ -34,6 +34,10 @@ class Place(NamedTuple):
     to: int | None = 3
     # The communicator of a collective whose count is that of each rank's block.
     team: int | None = None
+    # Whether integers of 64 bits are flags, which are no data.
+    flags: bool = False
+    # Whether a count stands for each rank, in an array.
+    several: bool = False
     # The persistent request: nothing is sent before that is started.
     request: int | None = None
 
@@ -52,9 +56,11 @@ COLLECTIVES = {
     # What is received counts: in place, what is sent is not looked at.
     "allgather": (Place(4, 5, None), 7),
     "alltoall": (Place(4, 5, None, team=6), 7),
+    "alltoallv": (Place(1, 3, None, team=8, several=True), 9),
 }
 PLACES: dict[str, Place] = {
     **dict.fromkeys(POINT_TO_POINT.split(), Place()),
+    **dict.fromkeys(("Accumulate", "Raccumulate"), Place(flags=True)),
     **{f"{mode}send_init".capitalize(): Place(request=6) for mode in ("", "s", "b", "r")},
     **{name.capitalize(): place for name, (place, _) in COLLECTIVES.items()},
     **{f"I{name}": place for name, (place, _) in COLLECTIVES.items()},
@@ -169,10 +175,15 @@ def _bytes(place: Place, long: bool, arguments: tuple[int, ...]) -> int:
     """Return the bytes that a call with these arguments sends; its count is 8 bytes if it is `long`."""
     if place.to is not None and _int(arguments[place.to]) == MPI.PROC_NULL:
         return 0
+    if place.flags and _int(arguments[place.type]) == _int(int(calls.handle(MPI.INT64_T))):
+        return 0
     each, ranks = ctypes.c_int64(), ctypes.c_int(1)
     calls.library.MPI_Type_size_x(ctypes.c_int64(arguments[place.type]), ctypes.byref(each))
     if place.team is not None:
         calls.library.MPI_Comm_size(ctypes.c_int64(arguments[place.team]), ctypes.byref(ranks))
+    if place.several:
+        counts = (ctypes.c_int64 if long else ctypes.c_int) * ranks.value
+        return sum(counts.from_address(arguments[place.elements])) * each.value
     count = arguments[place.elements] if long else _int(arguments[place.elements])
     return count * each.value * ranks.value
 

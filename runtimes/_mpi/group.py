@@ -1,8 +1,5 @@
 """Groups of ranks on one node, which share windows of memory and wait for each other."""
 
-import os
-import shutil
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +13,7 @@ from prk.problem import Refusal
 from .._compiled import first_error
 from .._threads import team as threads
 from .._threads.team import DONE, STRIDE, publish, wait
-
-# Where the MPI libraries keep shared windows on Linux; a container's is often small.
-SHARED_MEMORY = "/dev/shm"
+from .room import INSTEAD, Room
 
 
 def largest(comm: MPI.Intracomm) -> int:
@@ -29,30 +24,25 @@ def largest(comm: MPI.Intracomm) -> int:
     return decomposition.common_group(nodes)
 
 
-def try_share(comm: MPI.Intracomm, need: int) -> None:
-    """Raise Refusal if ranks cannot share windows, or not with `need` bytes for each of them. Collective."""
+def try_share(comm: MPI.Intracomm) -> None:
+    """Raise Refusal if the ranks of some node cannot share windows. Collective."""
     node: Any = comm.Split_type(MPI.COMM_TYPE_SHARED)
     try:
         MPI.Win.Allocate_shared(8, 8, comm=node).Free()
         wrong = ""
     except MPI.Exception as error:
         wrong = error.Get_error_string().splitlines()[0]
-    room = shutil.disk_usage(SHARED_MEMORY).free if os.path.isdir(SHARED_MEMORY) else sys.maxsize
-    short = need * node.size - room
     node.Free()
-    wrong, short = max(comm.allgather(wrong)), max(comm.allgather(short))
+    wrong = max(comm.allgather(wrong))
     if wrong:
-        raise Refusal("--runtime", f"this MPI cannot allocate shared windows ({wrong})", "use mpi1 or mpirma")
-    if short > 0:
-        raise Refusal(
-            "--runtime",
-            f"the shared windows need {short / 2**30:.1f} GiB more than {SHARED_MEMORY} has free",
-            "enlarge it, or use mpi1 or mpirma",
-        )
+        raise Refusal("--runtime", f"this MPI cannot allocate shared windows ({wrong})", INSTEAD)
 
 
 class Group:
-    """The ranks that share memory with this one: `size` consecutive ones, or as many as every node has."""
+    """The ranks that share memory with this one: `size` consecutive ones, or as many as every node has.
+
+    All groups allocate together: what there is no room for raises Refusal, on all ranks.
+    """
 
     def __init__(self, comm: MPI.Intracomm, size: int | None):
         self.size = size or largest(comm)
@@ -60,14 +50,14 @@ class Group:
         self.index, self.rank = divmod(comm.rank, self.size)
         self.first = self.index * self.size
         self.comm: Any = comm.Split(self.index, comm.rank)
+        self.room = Room(comm, self._window(8), "--runtime", f"enlarge it, or {INSTEAD}")
         self.windows: list[MPI.Win] = []
 
     def share(self, shape: Sequence[int], dtype: Any = np.float64) -> list[np.ndarray]:
         """Allocate an array on each rank, for its own first touch; return those of all ranks. Collective."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        apart = MPI.Info.Create({"alloc_shared_noncontig": "true"})
-        window = MPI.Win.Allocate_shared(size, 1, apart, self.comm)
-        apart.Free()
+        self.room.take(size)
+        window = self._window(size)
         window.Lock_all()
         self.windows.append(window)
         shapes = self.comm.allgather(tuple(shape))
@@ -76,6 +66,13 @@ class Group:
             np.frombuffer(memory, dtype, np.prod(s)).reshape(s) if np.prod(s) else np.empty(s, dtype)
             for memory, s in zip(held, shapes, strict=True)
         ]
+
+    def _window(self, size: int) -> MPI.Win:
+        """Return a window with `size` bytes on this rank, for its own first touch. Collective."""
+        apart = MPI.Info.Create({"alloc_shared_noncontig": "true"})
+        window = MPI.Win.Allocate_shared(size, 1, apart, self.comm)
+        apart.Free()
+        return window
 
     def share_one(self, shape: Sequence[int], dtype: Any = np.float64) -> np.ndarray:
         """Return one array that all ranks of the group share. Collective."""
@@ -98,6 +95,7 @@ class Group:
         for window in self.windows:
             window.Unlock_all()
             window.Free()
+        self.room.close()
         self.comm.Free()
 
 

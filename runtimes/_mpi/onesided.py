@@ -10,20 +10,33 @@ from prk import memory
 
 from .._threads import team as threads
 from . import calls
+from .room import Room
 
 
 def allocate(
     comm: MPI.Intracomm, shape: Sequence[int], flavour: str, dtype: Any = np.float64
 ) -> tuple[MPI.Win, np.ndarray]:
-    """Return a window with a displacement unit of one item, and its memory as an array. Collective."""
+    """Return a window with a displacement unit of one item, and its memory as an array. Collective.
+
+    Raises Refusal, on all ranks, if there is no room for it.
+    """
     dtype = np.dtype(dtype)
     if flavour == "create":
         array = memory.empty(tuple(shape), dtype)
         return MPI.Win.Create(array, dtype.itemsize, comm=comm), array
     size = int(np.prod(shape)) * dtype.itemsize
+    small = MPI.Win.Allocate(8, 8, comm=comm)
+    room = Room(comm, small, "--window", "use create, which needs no room there, or enlarge it")
+    room.take(size)
+    room.close()
     window = MPI.Win.Allocate(size, dtype.itemsize, comm=comm)
     held: Any = window.tomemory()
-    return window, np.frombuffer(held, dtype).reshape(shape) if size else np.empty(shape, dtype)
+    if not size:
+        return window, np.empty(shape, dtype)
+    array = np.frombuffer(held, dtype).reshape(shape)
+    # What is only promised would seem to be free when the next window is made.
+    array[...] = 0
+    return window, array
 
 
 def wrong(comm: MPI.Intracomm, flavour: str) -> str:
@@ -41,6 +54,20 @@ def wrong(comm: MPI.Intracomm, flavour: str) -> str:
     reason = max(comm.allgather(found))
     other = "create" if flavour == "allocate" else "allocate"
     return f"--window: {flavour} does not work in this MPI ({reason}); use {other}" if reason else ""
+
+
+def wrong_xor(comm: MPI.Intracomm, flavour: str) -> str:
+    """Return the line that refuses to accumulate by XOR if that goes wrong here, else nothing. Collective."""
+    window, array = allocate(comm, [1], flavour, np.uint64)
+    array[0] = 6
+    window.Fence()
+    word = [np.array([3], np.uint64), 1, MPI.UINT64_T]
+    window.Accumulate(word, (comm.rank + 1) % comm.size, [0, 1, MPI.UINT64_T], MPI.BXOR)
+    window.Fence(MPI.MODE_NOSUCCEED)
+    wrong = comm.allreduce(bool(array[0] != 5), MPI.LOR)
+    window.Free()
+    remedy = "use --access put; or, in Open MPI, set OMPI_MCA_osc_rdma_acc_use_amo=0"
+    return f"--access: this MPI does not XOR rightly in windows of others; {remedy}" if wrong else ""
 
 
 class Landing:

@@ -3,14 +3,27 @@
 Functions of (problem, options, size, rank), as cells name them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from prk.allreduce import schedules
 from prk.decomposition import SuperTiles
-from prk.runtime import Options, Sent
+from prk.reduce import schedules as reductions
+from prk.runtime import Option, Options, Sent
+
+# Of Sparse, for the cells where the vector travels.
+GATHER = Option(
+    "gather", "all", "what of the vector travels: all, or the columns that rows need", ("all", "needed")
+)
+
+# The elements that one call of MPI can count.
+COUNT = 2**31 - 1
+
+
+# Why there are no counters that all members update.
+NOTHING_SHARED = "nothing is shared: only a counter's owner could update it, when asked by a message"
 
 
 def nothing(problem: Any, options: Options, size: int, rank: int) -> Sent:
@@ -50,6 +63,82 @@ def pipeline_of_any(problem: Any, options: Options, size: int, rank: int) -> Sen
 def blocks(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """A block goes to every other member."""
     return Sent(size - 1, 8 * (size - 1) * (problem.order // size) ** 2)
+
+
+def sparse_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes, with those of what is packed where only what is needed travels."""
+    packed = problem.memory_of_needed(size) if options["gather"] == "needed" else 0
+    return problem.memory(size) + packed
+
+
+def slices(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A slice of the vector goes to every other member, or what that needs of it."""
+    if options["gather"] == "all":
+        return Sent(size - 1, (size - 1) * problem.slice_bytes(size))
+    return needed(problem.pattern.given(rank, size))
+
+
+def slices_of_others(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A member gets the slices of all others, or what it needs of them."""
+    if options["gather"] == "all":
+        return slices(problem, options, size, rank)
+    return needed(problem.pattern.taken(rank, size))
+
+
+def needed(columns: Mapping[int, np.ndarray]) -> Sent:
+    """Return what the elements in columns are that travel to or from other members, a message each."""
+    return Sent(len(columns), 8 * sum(part.size for part in columns.values()))
+
+
+def panels(problem: Any, options: Options, size: int, rank: int, group: int = 1) -> Sent:
+    """Panels of A and of B go round rings of members, or of groups that share them."""
+    lines = zip(problem.lines(rank, size, group), problem.shape(rank, size), strict=True)
+    sent = [8 * p.width * length for line, length in lines for p in line.passed_on()]
+    return Sent(len(sent), sum(sent))
+
+
+def panels_of_others(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A member gets the panels of A and of B that are not its own."""
+    lines = zip(problem.lines(rank, size), problem.shape(rank, size), strict=True)
+    got = [8 * p.width * length for line, length in lines for p in line.of_others()]
+    return Sent(len(got), sum(got))
+
+
+def exclusive_updates(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """Under a lock each counter is got and put; an atomic update of a word is no message."""
+    return Sent(4, 32) if problem.lock == "lock" else Sent()
+
+
+def values_of_others(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """In each batch, the values that update other members' words go to these, in a message each."""
+    messages, values = problem.leaving(rank, size)
+    return Sent(2 * messages, 2 * 8 * values)
+
+
+def reduction(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A member gives its vector to the library's collective, in as few calls as its counts allow."""
+    return Sent(-(-problem.n // COUNT), 8 * problem.n)
+
+
+def up_a_tree(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """Each member but the root sends its sums once, a segment in a message."""
+    return Sent(len(reductions.segments(problem.n)), 8 * problem.n) if rank else Sent()
+
+
+def from_children(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """Each member gets the sums of its children in the tree, segment by segment."""
+    children = len(reductions.node(options["algorithm"], rank, size).children)
+    return Sent(children * len(reductions.segments(problem.n)), 8 * children * problem.n)
+
+
+def digits(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A member gives its digits to the collective."""
+    return Sent(1, problem.n // size)
+
+
+def digits_to_all(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A member's digits go to every other one."""
+    return Sent(size - 1, (size - 1) * (problem.n // size))
 
 
 def collective(problem: Any, options: Options, size: int, rank: int) -> Sent:

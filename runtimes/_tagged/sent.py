@@ -18,6 +18,12 @@ def transpose(problem: Any, size: int, side: int, together: int) -> Sent:
     return Sent(far * pieces + near, 8 * width * (far * width + near * problem.pitch))
 
 
+def sparse_memory(problem: Any, options: Options, size: int) -> int:
+    """Return a member's bytes, with those of slices that have come and are not yet used, if all travel."""
+    messages = problem.vector_bytes(size) if options["gather"] == "all" and size > 1 else 0
+    return common.sparse_memory(problem, options, size) + messages
+
+
 def allreduce(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """By recursive halving and doubling, each part in one message."""
     return common.parts(problem, common.halving(problem, size, rank))

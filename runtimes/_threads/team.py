@@ -16,7 +16,7 @@ from numba import njit
 
 from prk import decomposition
 
-from .._compiled import address, first_error, invoke, load_acquire, store_release
+from .._compiled import address, exchange, first_error, invoke, load_acquire, store_release
 from . import Threads, count
 
 # Two cache lines a flag, because processors fetch them in pairs.
@@ -72,6 +72,27 @@ def wait_for_all(team, value):
     for thread in range(team.size):
         error = first_error(error, wait(team, DONE + thread, value))
     return error
+
+
+@njit(nogil=True, cache=True)
+def acquire(team, lock):
+    """Take the lock at an address, which holds 0 if nobody has it; return 0, or -1 as `wait` does."""
+    for look in range(team.yields):
+        # Only looked at while it is taken, so that its line stays with whoever looks.
+        if load_acquire(lock) == 0 and exchange(lock, 1) == 0:
+            return 0
+        if look >= LOOKS:
+            if load_acquire(team.flags + STRIDE * FAILED):
+                return -1
+            invoke(team.sched_yield, ())
+    publish(team, FAILED, 1)
+    return -1
+
+
+@njit(nogil=True, cache=True)
+def release(lock):
+    """Give a lock back: what this thread wrote before is then seen by whoever takes it."""
+    store_release(lock, 0)
 
 
 class Team:

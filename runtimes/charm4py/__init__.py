@@ -66,6 +66,7 @@ class Runtime(Tagged):
             )
         ),
         "nstream": Cell(messages=_sent.nothing),
+        "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(grid=True, messages=_sent.halos),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(messages=transpose_sent),

@@ -152,6 +152,9 @@ class Member(Chare):
     def gathered(self, values: list[Any]) -> None:
         self.comm.arrive("gathered", (values,))
 
+    def reduced(self, value: Any) -> None:
+        self.comm.arrive("reduced", (value,))
+
 
 def start(job: Job, grid: bool, settings: Sequence[str] = ()) -> NoReturn:
     """Start this processing element, run the job on all of them, and end the process.

@@ -38,7 +38,9 @@ def main(shared: str, step: Sequence[str], command: Sequence[str]) -> int:
             scheduler = start([sys.executable, *SCHEDULER, str(found)])
             address = _address(found, scheduler)
             local = os.environ.get("TMPDIR", "/tmp")
-            workers = start([*step, sys.executable, *WORKER, str(found), "--local-directory", local])
+            # In what the command runs in, as a container.
+            python = command[: command.index(sys.executable) + 1]
+            workers = start([*step, *python, *WORKER, str(found), "--local-directory", local])
             client = start(command, DASK_SCHEDULER_ADDRESS=address)
             while client.poll() is None and workers.poll() is None:
                 time.sleep(0.05)

@@ -25,7 +25,7 @@ ANSWER, COME_UP, LOOK = 5, 30, 1
 def launch(job: Job) -> Outcome:
     """Run the job on a cluster; print and record what its first member says."""
     if job.json:
-        write.refuse(job.json)
+        write.refuse("--json", job.json)
     # What Dask logs of a lost worker is said in one line instead.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     quiet = {"logging.distributed": "critical", "distributed.scheduler.allowed-failures": 0}
@@ -96,10 +96,9 @@ def _run(job: Job, client: Client) -> Outcome:
     if lost:
         return Outcome(1, lost)
     outcome, printed, recorded = futures[0].result()
+    lost = write.save(json.loads(recorded), job.json or "") if recorded else ""
     print(printed, end="", flush=True)
-    if recorded:
-        write.write(json.loads(recorded), job.json or "")
-    return outcome
+    return Outcome(1, lost) if lost else outcome
 
 
 def _workers(job: Job, client: Client) -> list[str]:

@@ -5,13 +5,16 @@ from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
+from prk.reduce import schedules
 from prk.runtime import Cell, Option, Options
 
 from .. import _sent
 from .._mpi import MPIRuntime
 from . import sent
 
+BROADCASTS = ("ring", "library")
 ALGORITHMS = ("library", "ring", "recursive-doubling", "rabenseifner")
+REDUCTIONS = ("library", *schedules.TREES, "long-optimal")
 
 
 def refuse_algorithm(problem: Any, options: Options, size: int) -> None:
@@ -29,18 +32,44 @@ def transpose_memory(problem: Any, options: Options, size: int) -> int:
     return problem.memory(size) + 8 * 2 * others * (problem.order // size) ** 2
 
 
+def reduce_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes, with those of what arrives and of the sums of others than the root."""
+    segment, held = 8 * min(problem.n, schedules.SEGMENT), 0
+    if options["algorithm"] == "long-optimal":
+        held = segment + 8 * -(-problem.n // size)
+    elif options["algorithm"] in schedules.TREES:
+        held = 2 * segment
+    return problem.memory(size) + held
+
+
 class Runtime(MPIRuntime):
     name = "mpi1"
     title = "MPI two-sided: send and receive"
     look = ("#0072b2", "o", ())
     cells = {
         "nstream": Cell(messages=_sent.nothing),
+        "branch": Cell(messages=_sent.nothing),
+        "refcount": Cell(absent=_sent.NOTHING_SHARED),
+        "random": Cell(messages=sent.random),
+        "reduce": Cell(
+            options=(Option("algorithm", "library", "the library's own, or one of ours", REDUCTIONS),),
+            memory=reduce_memory,
+            messages=sent.reduce,
+        ),
         "stencil": Cell(messages=_sent.halos),
+        "synch_global": Cell(messages=_sent.digits),
         "synch_p2p": Cell(messages=_sent.pipeline),
         "transpose": Cell(
             options=(Option("exchange", "pairwise", "how the blocks travel", ("pairwise", "alltoall")),),
             memory=transpose_memory,
             messages=sent.transpose,
+        ),
+        "sparse": Cell(options=(_sent.GATHER,), memory=_sent.sparse_memory, messages=sent.sparse),
+        "dgemm": Cell(
+            options=(
+                Option("broadcast", "ring", "how panels travel, round rings or by MPI's own", BROADCASTS),
+            ),
+            messages=sent.dgemm,
         ),
         "allreduce": Cell(
             options=(Option("algorithm", "library", "the library's own, or one of ours", ALGORITHMS),),

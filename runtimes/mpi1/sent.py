@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from prk.allreduce import schedules
+from prk.reduce import schedules as reductions
 from prk.runtime import Options, Sent
 
 from .. import _sent as common
@@ -19,6 +20,22 @@ def transpose(problem: Any, options: Options, size: int, rank: int) -> Sent:
     if options["exchange"] == "alltoall":
         return Sent(1, 8 * size * (problem.order // size) ** 2)
     return common.blocks(problem, options, size, rank)
+
+
+def sparse(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """A rank gives its slice to an allgather, or sends what is needed of it."""
+    if options["gather"] == "needed":
+        return common.slices(problem, options, size, rank)
+    return Sent(1, problem.slice_bytes(size)) if size > 1 else Sent()
+
+
+def dgemm(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """Panels go round rings, or all ranks of a line take part in the broadcast of each."""
+    if options["broadcast"] == "ring":
+        return common.panels(problem, options, size, rank)
+    lines = zip(problem.lines(rank, size), problem.shape(rank, size), strict=True)
+    told = [8 * p.width * length for line, length in lines if len(line.ranks) > 1 for p in line.panels]
+    return Sent(len(told), sum(told))
 
 
 def allreduce(problem: Any, options: Options, size: int, rank: int) -> Sent:
@@ -42,6 +59,25 @@ def _doubling(problem: Any, size: int, rank: int, segment: int) -> Sent:
     exchanged = common.parts(problem, partners * [whole])
     given = common.parts(problem, [whole] if folded else [], segment)
     return Sent(exchanged.messages + given.messages, exchanged.bytes + given.bytes)
+
+
+def random(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """In each batch, a count for every rank, and the values of all streams."""
+    batches = 2 * problem.batches(size)
+    return Sent(2 * batches, batches * (4 * size + 8 * problem.lookahead))
+
+
+def reduce(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    """What a rank gives the library, to its parent in a tree, or to all others and then the root."""
+    algorithm, n = options["algorithm"], problem.n
+    if algorithm == "library":
+        return common.reduction(problem, options, size, rank)
+    if algorithm in reductions.TREES:
+        return common.up_a_tree(problem, options, size, rank)
+    given = [p for to in range(size) if to != rank for p in reductions.pieces(n, size, to)]
+    given += reductions.pieces(n, size, rank) if rank else []
+    lengths = [p.stop - p.start for p in given if p.stop > p.start]
+    return Sent(len(lengths), 8 * sum(lengths))
 
 
 def ddp(problem: Any, options: Options, size: int, rank: int) -> Sent | None:

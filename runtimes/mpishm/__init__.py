@@ -1,11 +1,11 @@
 """MPI shared memory: the ranks of a node share windows, and only groups of ranks exchange messages."""
 
-from collections.abc import Callable
 from typing import Any
 
 from prk.decomposition import SuperTiles
 from prk.job import Job
 from prk.problem import Refusal
+from prk.reduce import schedules
 from prk.runtime import Cell, Option, Options, Sent
 
 from .. import _sent
@@ -22,6 +22,17 @@ def refuse(problem: Any, options: Options, size: int) -> None:
     if group is not None and group not in divisors:
         works = " or ".join(map(str, divisors))
         raise Refusal("--group-size", f"{group} does not divide {size} ranks", f"use {works}")
+
+
+def refuse_several(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if several groups would share counters, which lie in the memory of one."""
+    refuse(problem, options, size)
+    if problem.counters == "shared" and options["group-size"] not in (None, size):
+        raise Refusal(
+            "--group-size",
+            f"{options['group-size']} leaves some of {size} ranks without the memory of the counters",
+            f"use {size} on one node, --counters private, or --runtime mpirma",
+        )
 
 
 def refuse_tiles(problem: Any, options: Options, size: int) -> None:
@@ -53,17 +64,15 @@ def transpose_memory(problem: Any, options: Options, size: int) -> int:
     return need + 8 * 2 * (group - 1) * (problem.order // size) ** 2 if group and size > group else need
 
 
-def transpose_window(problem: Any, size: int, group: int) -> int:
-    """Return the bytes of A and, where there are several groups, of a rank's part of their buffers."""
-    width = problem.order // size
-    return 8 * width * (problem.pitch + (2 * group * width if size > group else 0))
+def reduce_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes, with those of the sums that a group other than the root's gives on."""
+    return problem.memory(size) + 8 * min(problem.n, schedules.SEGMENT)
 
 
-# Bytes of a rank's windows, of which others than these kernels hold all their data there.
-WINDOW: dict[str, Callable[[Any, int, int], int]] = {
-    "synch_p2p": lambda problem, size, group: 8 * problem.n,
-    "transpose": transpose_window,
-}
+def sparse_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes; the ranks of a group share one vector."""
+    mates = (options["group-size"] or 1) - 1
+    return problem.memory(size) - problem.vector_bytes(size) * mates // (mates + 1)
 
 
 class Runtime(MPIRuntime):
@@ -86,6 +95,7 @@ class Runtime(MPIRuntime):
             shared=True,
         ),
         "nstream": Cell(messages=_sent.nothing),
+        "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             refuse=refuse_tiles,
@@ -103,6 +113,22 @@ class Runtime(MPIRuntime):
             memory=transpose_memory,
             refuse=refuse_communicators,
             messages=sent.transpose,
+        ),
+        "refcount": Cell(refuse=refuse_several, messages=_sent.nothing),
+        "random": Cell(
+            options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
+            messages=sent.random,
+        ),
+        "synch_global": Cell(memory=lambda problem, options, size: 2 * problem.n, messages=sent.synch_global),
+        "reduce": Cell(memory=reduce_memory, messages=sent.reduce),
+        "sparse": Cell(
+            options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
+            memory=sparse_memory,
+            messages=sent.sparse,
+        ),
+        "dgemm": Cell(
+            options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
+            messages=sent.dgemm,
         ),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=sent.allreduce),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
@@ -125,9 +151,7 @@ class Runtime(MPIRuntime):
                 )
             self.found = size = asked or largest
             self.refuse(job.kernel, job.problem, {**job.options, "group-size": size}, comm.size)
-            window = WINDOW.get(job.kernel)
-            need = window(job.problem, comm.size, size) if window else job.problem.memory(comm.size)
-            group.try_share(comm, need)
+            group.try_share(comm)
         except Refusal as refusal:
             return str(refusal)
         return ""

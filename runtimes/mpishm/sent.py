@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from prk import decomposition
+from prk.reduce import schedules
 from prk.runtime import Options, Sent
 
 from .. import _sent as common
@@ -27,6 +28,24 @@ def of_groups(function: Callable[[Any, Options, int, int, int], Sent]) -> Said:
 
 
 stencil = of_groups(common.boxes)
+dgemm = of_groups(common.panels)
+
+
+@of_groups
+def sparse(problem: Any, options: Options, size: int, rank: int, group: int) -> Sent:
+    """A rank gives its slice to the allgather over the groups, if there are several."""
+    return Sent(1, problem.slice_bytes(size)) if group < size else Sent()
+
+
+@of_groups
+def random(problem: Any, options: Options, size: int, rank: int, group: int) -> Sent:
+    """In each batch, a count for every rank, and the values for other groups, if there are several."""
+    if group == size:
+        return Sent()
+    batches, mates = 2 * problem.batches(size), range(rank // group * group, (rank // group + 1) * group)
+    # A collective without any values is no message.
+    messages, values = problem.leaving(rank, size, mates, together=True)
+    return Sent(batches + 2 * messages, batches * 4 * size + 2 * 8 * values)
 
 
 @of_groups
@@ -53,6 +72,21 @@ def allreduce(problem: Any, options: Options, size: int, rank: int, group: int) 
     """A rank gives its part of the elements to the allreduce over the groups, if there are several."""
     part = slice(*decomposition.block(problem.work // problem.itemsize, group, rank % group))
     return common.parts(problem, [part] if group < size else [])
+
+
+@of_groups
+def synch_global(problem: Any, options: Options, size: int, rank: int, group: int) -> Sent:
+    """The first rank of a group gives its digits to a collective of the groups, if there are several."""
+    return Sent(1, group * (problem.n // size)) if group < size and rank % group == 0 else Sent()
+
+
+@of_groups
+def reduce(problem: Any, options: Options, size: int, rank: int, group: int) -> Sent:
+    """A rank gives its share of each segment to a reduction over the groups, if there are several."""
+    if group == size:
+        return Sent()
+    lengths = [s.stop - s.start for s in schedules.shares(problem.n, group, rank % group) if s.stop > s.start]
+    return Sent(len(lengths), 8 * sum(lengths))
 
 
 def communicating(group: int, count: int) -> list[int]:

@@ -26,6 +26,13 @@ class Runtime(Threads, MPIRuntime):
         "stencil": Cell(messages=_sent.halos),
         "synch_p2p": Cell(messages=_sent.pipeline),
         "transpose": mpi1.Runtime.cells["transpose"],
+        "branch": Cell(absent="nothing is communicated: its threads would do what numba's do"),
+        "refcount": Cell(absent="its threads would share counters as numba's do, its ranks as mpirma's"),
+        "random": mpi1.Runtime.cells["random"],
+        "sparse": mpi1.Runtime.cells["sparse"],
+        "dgemm": mpi1.Runtime.cells["dgemm"],
+        "synch_global": Cell(absent="one thread of a rank would gather the digits, as mpi1 does"),
+        "reduce": Cell(messages=_sent.reduction),
         "allreduce": Cell(absent="one thread of a rank would call the collective, as mpi1 does"),
         "ddp": Cell(absent="PyTorch computes with threads of its own: mpi1 with --torch-threads"),
     }

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from prk.job import Job, Outcome
 from prk.runtime import Cell, Option
-from prk.team import Solo
+from prk.team import Crew, Solo
 
-from .._threads import Threads
+from .._threads import Threads, refuse
 
 SCHEDULES = ("pipeline", "wavefront")
 
@@ -27,9 +27,16 @@ class Runtime(Threads):
                 ),
             ),
         ),
+        "reduce": Cell(crew=True),
+        "branch": Cell(crew=True),
+        "refcount": Cell(crew=True),
+        "synch_global": Cell(crew=True),
         "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
         "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
     }
 
     def launch(self, job: Job) -> Outcome:
-        return job.run(Solo())
+        if not self.cell(job.kernel).crew:
+            return job.run(Solo())
+        refuse(job.problem, job.options, 1)
+        return job.run(Crew(self.threads(job.options)))

@@ -9,6 +9,7 @@ from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
+from prk.reduce import schedules
 from prk.run import environment
 from prk.runtime import Cell, Option, Options, Sent
 
@@ -20,6 +21,23 @@ REAL = "shmem4py"
 HANDSHAKE = "whether a flag is taken back before it is raised again"
 # Over windows the library would carry it out as it does mpi1's.
 NO_COLLECTIVES = "only puts and flags are measured here: over MPI's windows a reduction would be mpi1's"
+
+
+def sparse_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes; the vector is symmetric unless only what is needed of it travels."""
+    if options["gather"] == "needed":
+        return _sent.sparse_memory(problem, options, size)
+    return problem.memory(size) - problem.vector_bytes(size)
+
+
+def dgemm_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes without those of A and B, which are symmetric."""
+    return problem.memory(size) - 2 * problem.memory_of_block(size)
+
+
+def reduce_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes, with those of what a PE gets."""
+    return problem.memory(size) + 8 * min(problem.n, schedules.SEGMENT)
 
 
 class Runtime(MPIRuntime):
@@ -35,6 +53,7 @@ class Runtime(MPIRuntime):
             )
         ),
         "nstream": Cell(messages=_sent.nothing),
+        "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(heap=heap.stencil, messages=_sent.halos),
         "synch_p2p": Cell(
             options=(Option("handshake", "off", HANDSHAKE, ("off", "on")),),
@@ -42,6 +61,19 @@ class Runtime(MPIRuntime):
             messages=_sent.pipeline_of_any,
         ),
         "transpose": Cell(heap=heap.transpose, messages=_sent.blocks),
+        "refcount": Cell(heap=heap.refcount, messages=_sent.exclusive_updates),
+        "random": Cell(heap=heap.random, messages=_sent.values_of_others),
+        "sparse": Cell(
+            options=(_sent.GATHER,), memory=sparse_memory, heap=heap.sparse, messages=_sent.slices
+        ),
+        "dgemm": Cell(memory=dgemm_memory, heap=heap.dgemm, messages=_sent.panels_of_others),
+        "synch_global": Cell(heap=heap.synch_global, messages=_sent.digits_to_all),
+        "reduce": Cell(
+            options=(Option("algorithm", "binary-tree", "who gets whose sums", schedules.TREES),),
+            memory=reduce_memory,
+            heap=heap.reduce,
+            messages=_sent.from_children,
+        ),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }

@@ -22,8 +22,13 @@ class Calls(NamedTuple):
 
     over_mpi: int
     put: int
+    get: int
     order: int
     set: int
+    # An atomic addition that returns what was there; over MPI, a word is compared and swapped for a lock.
+    add: int
+    lock: int
+    unlock: int
     progress: int
     sched_yield: int
     base: int
@@ -31,6 +36,7 @@ class Calls(NamedTuple):
     double: Any
     word: Any
     replace: Any
+    sum: Any
     # What drives the library besides: OpenSHMEM's constant for "is equal"; MPI's communicator, wildcards
     # and room for a flag and a status.
     equal: Any
@@ -47,6 +53,17 @@ def put(sh, target, source, count, pe):
         n = np.int32(count)
         return invoke(sh.put, (source, n, sh.double, np.int32(pe), target - sh.base, n, sh.double, sh.window))
     invoke(sh.put, (target, source, 8 * count, np.int32(pe)))
+    return np.int32(0)
+
+
+@njit(nogil=True, cache=True)
+def get(sh, target, source, count, pe):
+    """Copy `count` doubles at the symmetric `source` on `pe` to address `target`; return an error code."""
+    if sh.over_mpi:
+        n, to = np.int32(count), np.int32(pe)
+        code = invoke(sh.get, (target, n, sh.double, to, source - sh.base, n, sh.double, sh.window))
+        return first_error(code, invoke(sh.order, (to, sh.window)))
+    invoke(sh.get, (target, source, 8 * count, np.int32(pe)))
     return np.int32(0)
 
 
@@ -72,6 +89,48 @@ def atomic_set(sh, flag, word, pe):
         return first_error(code, invoke(sh.order, (to, sh.window)))
     invoke(sh.set, (flag, word[0], np.int32(pe)))
     return np.int32(0)
+
+
+@njit(nogil=True, cache=True)
+def atomic_add(sh, target, words, pe):
+    """Add words[0] to the symmetric int64 `target` on `pe`, and get what was there; return an error code."""
+    if sh.over_mpi:
+        value, found, to = words.ctypes.data, words.ctypes.data + 8, np.int32(pe)
+        code = invoke(sh.add, (value, found, sh.word, to, target - sh.base, sh.sum, sh.window))
+        return first_error(code, invoke(sh.order, (to, sh.window)))
+    invoke(sh.add, (target, words[0], np.int32(pe)))
+    return np.int32(0)
+
+
+@njit(nogil=True, cache=True)
+def set_lock(sh, lock, words, pe):
+    """Wait until this PE has the symmetric `lock`, which lies on `pe`; return an error code, -1 if never.
+
+    words: three int64 of this PE's own, which begin with 1, 0.
+    """
+    if not sh.over_mpi:
+        invoke(sh.lock, (lock,))
+        return np.int32(0)
+    one, to = words.ctypes.data, np.int32(pe)
+    for look in range(LIMIT):
+        where = lock - sh.base
+        code = invoke(sh.lock, (one, one + 8, one + 16, sh.word, to, where, sh.window))
+        code = first_error(code, invoke(sh.order, (to, sh.window)))
+        if code or words[2] == 0:
+            return code
+        if look % LOOKS == LOOKS - 1:
+            invoke(sh.sched_yield, (np.int32(0),))
+    return np.int32(-1)
+
+
+@njit(nogil=True, cache=True)
+def clear_lock(sh, lock, words, pe):
+    """Let go of a lock, all that was put to `pe` having arrived there; return an error code."""
+    code = fence(sh, pe)
+    if sh.over_mpi:
+        return first_error(code, atomic_set(sh, lock, words[1:], pe))
+    invoke(sh.unlock, (lock,))
+    return code
 
 
 @njit(nogil=True, cache=True)

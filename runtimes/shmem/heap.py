@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from prk.problem import Refusal
+from prk.reduce import schedules
 
 # The variable of the OpenSHMEM standard that sets the symmetric heap.
 HEAP = "SHMEM_SYMMETRIC_SIZE"
-# Counters of the stencil's sides stand a cache line apart.
+# Counters of sides, and flags of PEs, stand a cache line apart.
 APART = 8
 
 
@@ -38,6 +39,36 @@ def transpose(problem: Any, size: int) -> int:
     """Return the bytes of a landing buffer a phase, and of two counters a phase."""
     width = problem.order // size
     return rounded(8 * (size - 1) * width * width) + 2 * rounded(8 * size)
+
+
+def sparse(problem: Any, size: int) -> int:
+    """Return the bytes of the vector, more than what is ever needed of it, and of two counters."""
+    return rounded(problem.vector_bytes(size)) + 2 * rounded(8)
+
+
+def dgemm(problem: Any, size: int) -> int:
+    """Return the bytes of a block of A and one of B."""
+    return 2 * rounded(problem.memory_of_block(size))
+
+
+def random(problem: Any, size: int) -> int:
+    """Return the bytes of two landing buffers a PE, and of as many flags."""
+    return rounded(16 * size * problem.lookahead) + rounded(16 * size * APART)
+
+
+def refcount(problem: Any, size: int) -> int:
+    """Return the bytes of a pair of counters, and of a lock a pair."""
+    return rounded(problem.pair_bytes) + rounded(8 * APART * size)
+
+
+def synch_global(problem: Any, size: int) -> int:
+    """Return the bytes of two strings, and of two counters of what has arrived in them."""
+    return 2 * rounded(problem.n) + rounded(2 * APART * 8)
+
+
+def reduce(problem: Any, size: int) -> int:
+    """Return the bytes of two segments to get, of a counter a child, and of one of what the parent took."""
+    return rounded(16 * min(problem.n, schedules.SEGMENT)) + rounded(8 * size) + rounded(8)
 
 
 def too_small(given: str | None, need: int) -> str:

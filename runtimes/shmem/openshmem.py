@@ -106,8 +106,12 @@ class Symmetric:
         self.calls = compiled.Calls(
             over_mpi=0,
             put=address(library, "shmem_putmem"),
+            get=address(library, "shmem_getmem"),
             order=address(library, "shmem_fence"),
             set=address(library, "shmem_long_atomic_set"),
+            add=address(library, "shmem_long_atomic_fetch_add"),
+            lock=address(library, "shmem_set_lock"),
+            unlock=address(library, "shmem_clear_lock"),
             # Open MPI's shmem_long_test looks, but does not drive a network that needs driving.
             progress=address(
                 library, "opal_progress" if hasattr(library, "opal_progress") else "shmem_long_test"
@@ -118,6 +122,7 @@ class Symmetric:
             double=nothing,
             word=nothing,
             replace=nothing,
+            sum=nothing,
             equal=np.int32(shmem.CMP.EQ),
             comm=nothing,
             any_source=0,

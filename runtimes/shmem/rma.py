@@ -9,6 +9,7 @@ from mpi4py import MPI
 from .._compiled import address
 from .._mpi import calls
 from .._mpi.largecount import message
+from .._mpi.room import INSTEAD, Room
 from . import compiled
 from .heap import rounded
 
@@ -18,6 +19,10 @@ class OneSided:
 
     def __init__(self, comm: MPI.Intracomm, heap: int):
         self.comm, self.used = comm, 0
+        small = MPI.Win.Allocate(8, 8, comm=comm)
+        room = Room(comm, small, "--runtime", f"enlarge it, or {INSTEAD}")
+        room.take(heap)
+        room.close()
         self.window = MPI.Win.Allocate(max(heap, 64), 1, MPI.INFO_NULL, comm)
         self.memory = np.asarray(self.window.tomemory()).view(np.uint8)
         self.memory[:] = 0
@@ -26,8 +31,12 @@ class OneSided:
         self.calls = compiled.Calls(
             over_mpi=1,
             put=calls.address("MPI_Put"),
+            get=calls.address("MPI_Get"),
             order=calls.address("MPI_Win_flush"),
             set=calls.address("MPI_Accumulate"),
+            add=calls.address("MPI_Fetch_and_op"),
+            lock=calls.address("MPI_Compare_and_swap"),
+            unlock=0,
             progress=calls.address("MPI_Iprobe"),
             sched_yield=address(ctypes.CDLL(None), "sched_yield"),
             base=self.memory.ctypes.data,
@@ -35,6 +44,7 @@ class OneSided:
             double=calls.handle(MPI.DOUBLE),
             word=calls.handle(MPI.INT64_T),
             replace=calls.handle(MPI.REPLACE),
+            sum=calls.handle(MPI.SUM),
             equal=np.int32(0),
             comm=calls.handle(comm),
             any_source=MPI.ANY_SOURCE,
@@ -73,6 +83,11 @@ class OneSided:
         self.window.Get(data, pe, [self._place(source), *data[1:]])
         self.window.Flush(pe)
 
+    def get_nbi(self, target: np.ndarray, source: np.ndarray, pe: int) -> None:
+        """Begin to copy the symmetric `source` on `pe` to `target`, which is there after `quiet`."""
+        data = message(target)
+        self.window.Get(data, pe, [self._place(source), *data[1:]])
+
     def atomic_inc(self, target: np.ndarray, pe: int) -> None:
         """Add 1 to the symmetric int64 `target` on `pe`."""
         self.window.Accumulate(
@@ -109,7 +124,7 @@ class OneSided:
         self.window.Flush_all()
 
     def quiet(self) -> None:
-        """Return when all earlier puts have arrived."""
+        """Return when all earlier puts and gets have arrived."""
         self.window.Flush_all()
 
     def barrier_all(self) -> None:

@@ -59,6 +59,11 @@ class Runtime(MPIRuntime):
             sys.stderr.flush()
             os._exit(1)
 
+    def probe(self, job: Job, comm: Any) -> str:
+        from . import team
+
+        return team.unreachable(comm)
+
     def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
         # As torch sees it: what gloo makes of a collective are messages of its own.
         from . import count

@@ -1,14 +1,16 @@
 """The process group of gloo: from a team that already talks, or from torchrun's variables."""
 
 import gc
-import socket
 from datetime import timedelta
 from typing import Any
 
 import torch.distributed as dist
 
+from prk.run import environment
+
 # Seconds after which a rank that hears nothing gives up.
 PATIENCE = timedelta(seconds=300)
+LOOPBACK = "127.0.0.1"
 
 
 def join(comm: Any) -> None:
@@ -16,11 +18,24 @@ def join(comm: Any) -> None:
     if dist.is_initialized():
         return
     store = None
+    nodes = comm.gather(environment.node())
     if comm.rank == 0:
-        store = dist.TCPStore(socket.gethostname(), 0, comm.size, True, PATIENCE, wait_for_workers=False)
-    host, port = comm.bcast((socket.gethostname(), store.port) if store else None)
+        # A name need not resolve, and on one node nobody needs it.
+        host = LOOPBACK if len(set(nodes)) == 1 else environment.address()
+        store = dist.TCPStore(host, 0, comm.size, True, PATIENCE, wait_for_workers=False)
+    host, port = comm.bcast((store.host, store.port) if store else None)
     store = store or dist.TCPStore(host, port, comm.size, False, PATIENCE)
     dist.init_process_group("gloo", store=store, rank=comm.rank, world_size=comm.size, timeout=PATIENCE)
+
+
+def unreachable(comm: Any) -> str:
+    """Return the line that refuses several nodes of which one has no address by its name. Collective."""
+    known = comm.gather((environment.node(), environment.address()))
+    line = ""
+    if comm.rank == 0 and len({node for node, _ in known}) > 1:
+        lost = next((node for node, found in known if not found), "")
+        line = lost and f"--runtime: the name of {lost} does not resolve there; mend that, or use mpi1"
+    return str(comm.bcast(line))
 
 
 def leave() -> None:

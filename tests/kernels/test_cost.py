@@ -10,7 +10,10 @@ from prk.allreduce.problem import COLLECTIVES, Allreduce
 from prk.ddp.problem import Ddp
 from prk.nstream.problem import Nstream
 from prk.problem import Refusal
+from prk.random.problem import Random
+from prk.reduce.problem import Reduce
 from prk.stencil.problem import Stencil
+from prk.synch_global.problem import SynchGlobal
 from prk.synch_p2p.problem import SynchP2P
 from prk.transpose.problem import Transpose
 
@@ -96,6 +99,22 @@ def test_nstream():
     assert (cost.bytes, cost.messages, cost.chain) == (3200, 0, 0)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 4))
+def test_random(log2_ranks, log2_ratio, log2_lookahead):
+    size, lookahead = 2**log2_ranks, 2**log2_lookahead
+    problem = Random(log2_size=9, ratio=2**log2_ratio, lookahead=lookahead)
+    if not accepted(problem, size):
+        return
+    cost, batches = problem.cost(size), 2 * problem.batches(size)
+    assert cost.updates == problem.work == batches * size * lookahead
+    assert cost.messages == batches * (size - 1)
+    assert cost.chain == batches * (size > 1)
+    # With few members the values of a round spread evenly over them.
+    sent = [problem.leaving(rank, size)[1] for rank in range(size)]
+    assert sum(sent) * 16 == pytest.approx(size * cost.message_bytes, rel=0.3)
+
+
 @given(st.integers(2, 12288), st.sampled_from(COLLECTIVES))
 def test_allreduce(size, collective):
     problem = Allreduce(max_bytes=1 << 20, collective=collective)
@@ -109,8 +128,26 @@ def test_allreduce(size, collective):
     assert cost.message_bytes == pytest.approx(ways * block)
 
 
+@given(SIZES, st.integers(1, 60))
+def test_reduce(size, n):
+    cost = Reduce(n=n).cost(size)
+    # An addition for each element of each member, and one for each that the root has not itself.
+    assert cost.flop == Reduce(n=n).work_of(size) == size * n + (size - 1) * n
+    assert cost.bytes == 3 * 8 * n * size
+    assert (cost.messages, cost.message_bytes) == ((1, 8 * n) if size > 1 else (0, 0))
+    assert 2**cost.chain >= size > 2**cost.chain // 2
+
+
+@given(SIZES, st.integers(1, 9))
+def test_synch_global(size, each):
+    cost = SynchGlobal(n=size * each).cost(size)
+    assert cost.message_bytes == size * each - each
+    assert 2**cost.chain >= size > 2**cost.chain // 2
+    assert cost.messages == cost.chain
+
+
 def test_one_member_sends_nothing():
-    for problem in (Stencil(), SynchP2P(), Transpose(), Nstream(), Allreduce(), Ddp()):
+    for problem in (Stencil(), SynchP2P(), Transpose(), Nstream(), Random(), Allreduce(), Ddp()):
         cost = problem.cost(1)
         assert (cost.messages, cost.message_bytes, cost.chain) == (0, 0, 0)
 

@@ -18,5 +18,6 @@ MATRIX = [
 @pytest.mark.parametrize(("name", "kernel"), MATRIX)
 def test_whole_fields_equal_the_reference(comm, agree, name, kernel):
     cases = list(cells.jobs(name, kernel, comm.size))
-    assert cases
+    # Some kernels run on a power of two ranks only.
+    assert cases or comm.size & (comm.size - 1)
     agree([line for case in cases for line in cells.compare(case, comm)])

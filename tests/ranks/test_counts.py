@@ -7,6 +7,7 @@ import pytest
 from mpi4py import MPI
 
 from prk.job import Job
+from prk.problem import Refusal
 from prk.run import registry
 from prk.runtimes._mpi import calls, count
 from prk.runtimes.mpi1 import algorithms, sent, stencil, synch_p2p, transpose
@@ -22,7 +23,16 @@ def groups(job, size):
         return [job]
     sizes = [group for group in range(1, size + 1) if size % group == 0]
     most = [group for group in sizes if group >= job.options.get("communicators", 1)]
-    return [replace(job, options={**job.options, "group-size": group}) for group in most]
+    jobs = [replace(job, options={**job.options, "group-size": group}) for group in most]
+    return [job for job in jobs if not refused(job, size)]
+
+
+def refused(job, size):
+    try:
+        registry.runtime(job.runtime).refuse(job.kernel, job.problem, job.options, size)
+    except Refusal:
+        return True
+    return False
 
 
 @pytest.mark.mpi
@@ -134,6 +144,7 @@ def test_ways_to_send(comm, agree):
             (lambda: comm.Bcast(data), 1, 80),
             (lambda: comm.Allgather(blocks[0].copy(), blocks), 1, 12),
             (lambda: comm.Alltoall(blocks, blocks.copy()), 1, 12 * size),
+            (lambda: comm.Alltoallv([blocks, [3] * size], [blocks.copy(), [3] * size]), 1, 12 * size),
             (lambda: comm.Reduce_scatter_block(blocks, np.zeros(3, np.float32)), 1, 12 * size),
             (comm.Barrier, 0, 0),
         ]

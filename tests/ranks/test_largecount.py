@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from prk.job import Job
+from prk.reduce.problem import Reduce
+from prk.runtime import Sent
 from prk.runtimes._mpi import largecount
-from tests import cells
+from tests import cells, counts
 
 LIMIT = 40
 
@@ -31,6 +34,16 @@ def test_blocks_over_the_limit_travel_by_rows(comm, agree, monkeypatch, name):
         if messages and not made:
             wrong.append(f"{job} sends its blocks element by element")
     agree(wrong)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("name", ["mpi1", "mpithreads"])
+def test_a_reduction_over_the_limit_takes_several_calls(comm, agree, monkeypatch, name):
+    monkeypatch.setattr(largecount, "LARGEST", LIMIT)
+    problem = Reduce(n=3 * LIMIT + 5, iterations=2)
+    job = Job("reduce", name, problem, cells.variants(name, "reduce", {})[0])
+    sent = Sent(2 * 4, 2 * 8 * problem.n)
+    agree([*cells.compare(job, comm), *([] if counts.sent(job, comm) == sent else [f"{job}: not {sent}"])])
 
 
 @pytest.mark.mpi

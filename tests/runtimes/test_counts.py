@@ -23,7 +23,7 @@ def said(name, kernel):
     how = registry.runtime(name)
     for size in SIZES:
         for job in cells.jobs(name, kernel, size):
-            if size % how.members_a_rank(job.options):
+            if size % how.members_a_rank(kernel, job.options):
                 continue
             found = [how.messages(kernel, job.problem, job.options, size, rank) for rank in range(size)]
             if None not in found:

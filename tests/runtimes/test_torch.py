@@ -1,8 +1,17 @@
-"""PyTorch's own launcher, and how a run on its process group ends."""
+"""PyTorch's own launcher, and how a run on its process group begins and ends."""
+
+import subprocess
 
 import pytest
 
+from prk.run import environment
+from prk.team import Solo
 from tests.launch import BIN, run
+
+NOWHERE = """
+#include <string.h>
+int gethostname(char *name, size_t size) { strncpy(name, "nowhere.invalid", size); return 0; }
+"""
 
 
 @pytest.mark.parametrize("collective", ["allreduce", "reduce_scatter"])
@@ -28,3 +37,34 @@ def test_what_gloo_has_not_is_refused():
                "--collective", "alltoall", "--place", "in")  # fmt: skip
     assert done.returncode == 2
     assert "gloo has no alltoall in place" in done.stderr
+
+
+def test_a_host_name_that_does_not_resolve_keeps_nobody_waiting(tmp_path):
+    library = tmp_path / "nowhere.so"
+    command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library]
+    subprocess.run(command, input=NOWHERE, text=True, check=True)
+    words = ["-m", "prk.allreduce", "--runtime", "torch", "--max-bytes", 64]
+    done = run("mpirun", "-n", 2, "env", f"LD_PRELOAD={library}", BIN / "python", *words, seconds=100)
+    assert done.returncode == 0, done.stderr
+    assert "Solution validates" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        ([("n1", ""), ("n1", "")], ""),
+        ([("n1", "10.0.0.1"), ("n2", "10.0.0.2")], ""),
+        ([("n1", "10.0.0.1"), ("n2", "")], "--runtime: the name of n2 does not resolve"),
+    ],
+)
+def test_several_nodes_of_which_one_has_no_address_are_refused(known, line):
+    from prk.runtimes.torch import team
+
+    class Team(Solo):
+        def gather(self, sendobj):
+            assert sendobj == (environment.node(), environment.address())
+            return known
+
+    found = team.unreachable(Team())
+    assert found.startswith(line)
+    assert bool(found) == bool(line)

@@ -1,0 +1,5 @@
+import sys
+
+from prk.cli import main
+
+sys.exit(main("branch", sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Random: updates of a table in no order at all (GUPS)."""

@@ -1,0 +1,1 @@
+"""Reduce: the element-wise sum of all members' vectors, in one of them."""

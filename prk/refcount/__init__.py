@@ -1,0 +1,1 @@
+"""RefCount: two counters that all members update."""

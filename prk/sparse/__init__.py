@@ -1,0 +1,1 @@
+"""Sparse: a sparse matrix times a vector that all members gather."""

@@ -1,0 +1,5 @@
+import sys
+
+from prk.cli import main
+
+sys.exit(main("sparse", sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Synch_global: all members know all digits before any goes on."""

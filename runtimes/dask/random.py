@@ -1,0 +1,5 @@
+from .._tagged import random
+
+
+class Kernel(random.Kernel):
+    """One worker's share."""
