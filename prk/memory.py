@@ -44,11 +44,11 @@ def prefetch(typingctx, array, offset):
 
 
 @intrinsic
-def atomic_add(typingctx, address, value):
-    """Add to the int64 at `address`, while nobody else can read or write it; return what it was."""
+def fetch_add(typingctx, address, value):
+    """Add to the int64 at `address`, with no other thread or process in between; return what was there."""
 
     def codegen(context, builder, signature, args):
         pointer = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, args[1], "monotonic")
+        return builder.atomic_rmw("add", pointer, args[1], "acq_rel")
 
     return types.int64(types.int64, types.int64), codegen

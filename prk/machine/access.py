@@ -63,7 +63,7 @@ def update(table, start, updates):
 def add(address, updates):
     """Add 1 to the word at an address, again and again, atomically."""
     for _ in range(updates):
-        memory.atomic_add(address, 1)
+        memory.fetch_add(address, 1)
 
 
 def measure(threads: int) -> dict[str, float]:

@@ -8,6 +8,9 @@ from prk.check import Fresh
 from prk.random import sequence
 from prk.random.problem import Random
 
+# Members that a process may hold: what is known of each of them is kept for all rounds.
+MEMBERS = 64
+
 
 def expected(
     problem: Random, size: int, fresh: Fresh, name: str, where: tuple[slice, ...], count: int
@@ -32,7 +35,7 @@ def expected(
     return table ^ changes(problem, size, rank)[first - start : where[0].stop - start]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(MEMBERS)
 def changes(problem: Random, size: int, rank: int) -> np.ndarray:
     """Return by what a round of all members changes the words of one."""
     start, stop = problem.span(rank, size)
@@ -45,7 +48,7 @@ def changes(problem: Random, size: int, rank: int) -> np.ndarray:
     return found
 
 
-@lru_cache(maxsize=1)
+@lru_cache(MEMBERS)
 def values(problem: Random, size: int, rank: int) -> np.uint64:
     """Return the XOR of all values that a member generates in a round."""
     several = sequence.batches(problem.seeds(rank, size), problem.batches(size))

@@ -49,17 +49,6 @@ def store_release(typingctx, address, value):
 
 
 @intrinsic
-def fetch_add(typingctx, address, value):
-    """Add to the int64 at `address`, with no other thread or process in between; return what was there."""
-
-    def codegen(context, builder, signature, values):
-        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, values[1], "acq_rel")
-
-    return types.int64(types.int64, types.int64), codegen
-
-
-@intrinsic
 def exchange(typingctx, address, value):
     """Store the int64 `value` at `address`; return what was there, which no other one gets besides."""
 

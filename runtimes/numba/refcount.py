@@ -3,10 +3,10 @@
 import numpy as np
 from numba import njit
 
+from prk.memory import fetch_add
 from prk.refcount import loops, serial
 from prk.refcount.problem import PAGE
 
-from .._compiled import fetch_add
 from .._threads import team as threads
 from .._threads.team import acquire, release
 

@@ -56,6 +56,13 @@ def test_what_cannot_be_is_refused(given, size, said):
         Random(**given).refuse(size)
 
 
+def test_created_windows_are_refused_where_words_are_xored():
+    how = registry.runtime("mpirma")
+    how.refuse("random", Random(), {"access": "put", "window": "create"}, 2)
+    with pytest.raises(Refusal, match=r"--access: accumulate .* use --window allocate"):
+        how.refuse("random", Random(), {"access": "accumulate", "window": "create"}, 2)
+
+
 def test_the_smallest_that_is_not_refused_updates_every_word():
     problem = Random(log2_size=11, ratio=4, lookahead=1024)
     problem.refuse(4)

@@ -98,6 +98,7 @@ def test_whole_fields_with_several_groups(comm, agree, kernel):
 def test_the_window_flavours_work_here(comm):
     for flavour in ("allocate", "create"):
         assert not onesided.wrong(comm, flavour)
+    assert not onesided.wrong_xor(comm, "allocate")
     group.try_share(comm)
 
 
