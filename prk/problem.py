@@ -118,6 +118,8 @@ class Problem:
     relative: ClassVar[bool] = False
     # Whether `iterations` is a limit only, and the kernel's `finished` says when the run is over.
     open_ended: ClassVar[bool] = False
+    # Timed repetitions come in multiples of it.
+    multiple: ClassVar[int] = 1
     # Whether kernels do something between repetitions that is no part of them, and state `laps`.
     own_laps: ClassVar[bool] = False
 
@@ -170,7 +172,13 @@ class Problem:
     def refuse(self, size: int) -> None:
         """Raise Refusal if `size` members cannot run this problem."""
         if self.iterations < 1:
-            raise Refusal("--iterations", f"{self.iterations} is too few", "use at least 1")
+            raise Refusal("--iterations", f"{self.iterations} is too few", f"use at least {self.multiple}")
+        if left := self.iterations % self.multiple:
+            below, above = self.iterations - left, self.iterations - left + self.multiple
+            works = f"{below} or {above}" if below else f"{above}"
+            raise Refusal(
+                "--iterations", f"{self.iterations} is no multiple of {self.multiple}", f"use {works}"
+            )
 
     def most_threads(self, size: int) -> int | None:
         """Return the most threads that have something to do in each of `size` members; None: any number."""
@@ -236,7 +244,7 @@ class Problem:
         }
 
     def smallest(self, size: int, refuse: Callable[[Self], None] | None = None) -> Self:
-        """Return this problem as small as `size` members can have it, one timed repetition long.
+        """Return this problem as small as `size` members can have it, with as few timed repetitions.
 
         It runs the same compiled code. `refuse` raises Refusal for what a runtime besides cannot have.
         """
@@ -245,7 +253,7 @@ class Problem:
         for exponent in range(1, 40):
             # Multiples of the members, so that whatever must divide does; never larger than asked for.
             small = {name: min(scaled(type(self), name, size << exponent), v) for name, v in wanted.items()}
-            problem = replace(self, iterations=1, **small)
+            problem = replace(self, iterations=self.multiple, **small)
             try:
                 problem.refuse(size)
                 if refuse:
@@ -255,7 +263,7 @@ class Problem:
                     break
                 continue
             return problem
-        return replace(self, iterations=1)
+        return replace(self, iterations=self.multiple)
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters by name; the audit's seed only where there is an audit."""

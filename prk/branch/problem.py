@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Branch(Problem):
 
     title: ClassVar[str] = "Branch: a loop with branches, and without"
     positional: ClassVar[Positional] = ("iterations", "n", "type")
+    # What a pass does the next one undoes.
+    multiple: ClassVar[int] = 2
     metrics: ClassVar[tuple[Metric, ...]] = (MOPS,)
     headings: ClassVar[Mapping[str, tuple[str, str]]] = {
         "branches": ("branches", ""),
@@ -65,11 +67,6 @@ class Branch(Problem):
 
     def refuse(self, size: int) -> None:
         super().refuse(size)
-        if self.iterations % 2:
-            works = f"{self.iterations - 1} or {self.iterations + 1}" if self.iterations > 1 else "2"
-            raise Refusal(
-                "--iterations", f"{self.iterations} is odd, and signs change in pairs", f"use {works}"
-            )
         limits = {"n": 2**31 - 1, "functions": MOST_FUNCTIONS, "matrix": LARGEST_MATRIX}
         for name, most in limits.items():
             value = getattr(self, name)
@@ -77,9 +74,6 @@ class Branch(Problem):
                 small = value < 1
                 what, works = ("small", "at least 1") if small else ("large", f"at most {most}")
                 raise Refusal(f"--{name}", f"{value} is too {what}", f"use {works}")
-
-    def smallest(self, size: int, refuse: Any = None) -> Self:
-        return replace(super().smallest(size, refuse), iterations=2, n=min(self.n, 8 * size))
 
     def tolerance(self, name: str) -> float:
         return 0.0

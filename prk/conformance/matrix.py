@@ -43,7 +43,9 @@ def axes(job: Job, how: Runtime) -> dict[str, list[Any]]:
         elif f.metadata["choices"]:
             found[f.name] = list(f.metadata["choices"])
         elif type(f.default) is int:
-            found[f.name] = [f.default, f.default - 1 if f.default > 1 else 2]
+            # Half as much, for those that must be a power of two.
+            others = (f.default - 1, f.default // 2) if f.default > 1 else (2,)
+            found[f.name] = list(dict.fromkeys((f.default, *others)))
     started = {o.name for o in common(how)}
     own = how.cell(job.kernel).options
     return {**found, **{f"--{o.name}": choices(o) for o in own if o.name not in started}}

@@ -94,7 +94,7 @@ def test_operations_are_those_of_the_specification():
     [
         ({"iterations": 7}, "use 6 or 8"),
         ({"iterations": 1}, "use 2"),
-        ({"iterations": 0}, "use at least 1"),
+        ({"iterations": 0}, "use at least 2"),
         ({"n": 0}, "--n.*use at least 1"),
         ({"functions": 0}, "--functions.*use at least 1"),
         ({"matrix": 11}, "--matrix.*use at most 10"),
