@@ -77,8 +77,8 @@ def problems(kernel, size):
     """Return the problems that a kernel is tested with; one not named above runs its own smallest."""
     made = registry.problem_class(kernel)
     if kernel in PROBLEMS:
-        return [made(iterations=ITERATIONS, **p) for p in PROBLEMS[kernel]]
-    small = dataclasses.replace(made().smallest(size), iterations=ITERATIONS)
+        return [made(iterations=ITERATIONS * made.multiple, **p) for p in PROBLEMS[kernel]]
+    small = dataclasses.replace(made().smallest(size), iterations=ITERATIONS * made.multiple)
     compiled = [f for f in dataclasses.fields(made) if f.metadata["compiled"]]
     chosen = itertools.product(*(f.metadata["choices"] for f in compiled))
     names = [f.name for f in compiled]

@@ -31,6 +31,11 @@ ENVIRONMENT = {
 
 def run(*command, seconds=120, cwd=ROOT, **environment):
     """Run a command to its end or its limit; its whole process group ends with it."""
+    done = started(command, seconds, cwd, environment)
+    return started(command, seconds, cwd, environment) if launcher.UNSTARTED in done.stderr else done
+
+
+def started(command, seconds, cwd, environment):
     process = subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,

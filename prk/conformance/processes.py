@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prk.run import processes, reason
+from prk.run import launcher, processes, reason
 from prk.run.processes import Mark
 
 MARK = "PRK_CONFORMANCE_MARK"
@@ -35,7 +35,12 @@ class Ended:
 
 
 def run(command: Sequence[str], limit: float, variables: Mapping[str, str] | None = None) -> Ended:
-    """Run a command to its end or its limit, and end what it left."""
+    """Run a command to its end or its limit, and end what it left; again if its launcher started nothing."""
+    ended = _run(command, limit, variables)
+    return _run(command, limit, variables) if launcher.UNSTARTED in ended.err else ended
+
+
+def _run(command: Sequence[str], limit: float, variables: Mapping[str, str] | None) -> Ended:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = {**os.environ, "PATH": path, **(variables or {})}
     mark = Mark(MARK, uuid.uuid4().hex)

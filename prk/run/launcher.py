@@ -16,6 +16,8 @@ OVERSUBSCRIBED = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_mpi_yield_when_idle": "1",
 }
+# What Open MPI's launcher says, once in thousands of starts on a busy machine, when it has started nothing.
+UNSTARTED = "listener thread failed to start"
 # A job that was submitted without its submitter's environment would keep its own from its steps, even PATH.
 WHOLE = {"SLURM_EXPORT_ENV": "ALL"}
 
