@@ -44,7 +44,7 @@ WORDS = {
     "reduce": "10 20000000",
     "sparse": "10 11 4",
     "dgemm": "5 1500",
-    "random": "4 26",
+    "random": "4 26 --iterations 1",
     "synch_global": "100000 10000",
     "branch": "1000 100000 vector_go",
     "refcount": "1000000",

@@ -123,6 +123,20 @@ def ins_heavy(functions, matrix, branches):
     return loop
 
 
+@functools.cache
+def repeated(loop):
+    """Return what runs a loop again and again, the sign changing; its result is the next one's."""
+
+    @njit(cache=True, nogil=True)
+    def passes(v, index, sign, count):
+        for _ in range(count):
+            loop(v, index, sign)
+            sign = np.int32(-sign)
+        return sign
+
+    return passes
+
+
 def chosen(problem):
     """Return the loop of a case: a function of (v, index, sign), v and index 1-D, int32, contiguous."""
     branches = problem.branches == "yes"

@@ -17,11 +17,10 @@ class Kernel(kernel.Kernel[Branch]):
         n = self.problem.n
         self.v, self.index = (memory.empty(n, np.int32) for _ in range(2))
         self.v[:], self.index[:] = self.problem.start(0, n), np.arange(n)
-        self.loop, self.sign = loops.chosen(self.problem), np.int32(1)
+        self.passes, self.sign = loops.repeated(loops.chosen(self.problem)), np.int32(1)
 
-    def step(self) -> None:
-        self.loop(self.v, self.index, self.sign)
-        self.sign = -self.sign
+    def repeat(self, count: int) -> None:
+        self.sign = np.int32(self.passes(self.v, self.index, self.sign, count))
 
     def fields(self) -> Fields:
         rank = self.comm.rank

@@ -15,7 +15,7 @@ class Kernel(serial.Kernel):
     def setup(self) -> None:
         self.team, n = threads.team(self.options), self.problem.n
         self.v, self.index = (memory.empty((self.team.size, n), np.int32) for _ in range(2))
-        self.loop, self.sign = loops.chosen(self.problem), np.int32(1)
+        self.passes, self.sign = loops.repeated(loops.chosen(self.problem)), np.int32(1)
         self.team.run(self.start)
 
     def start(self, thread: int) -> None:
@@ -23,15 +23,12 @@ class Kernel(serial.Kernel):
         self.v[thread], self.index[thread] = self.problem.start(0, self.problem.n), np.arange(self.problem.n)
 
     def repeat(self, count: int) -> None:
-        self.team.run(self.passes, count)
+        self.team.run(self.work, count)
         self.sign = np.int32(self.sign * (-1) ** count)
 
-    def passes(self, thread: int, count: int) -> None:
+    def work(self, thread: int, count: int) -> None:
         """Run `count` repetitions as one thread."""
-        sign = self.sign
-        for _ in range(count):
-            self.loop(self.v[thread], self.index[thread], sign)
-            sign = -sign
+        self.passes(self.v[thread], self.index[thread], self.sign, count)
 
     def fields(self) -> Fields:
         return {"v": Box((slice(0, self.team.size), slice(0, self.problem.n)), self.v)}

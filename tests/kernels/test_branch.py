@@ -22,7 +22,7 @@ def test_every_pass_changes_every_sign(kind, branches):
     first = made.v.copy()
     assert first[:8].tolist() == [3, 2, 1, 0, -1, -2, -3, -4]
     for k in range(1, 4):
-        made.step()
+        made.repeat(1)
         assert np.array_equal(made.v, (-1) ** k * first)
 
 
