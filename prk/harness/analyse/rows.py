@@ -13,6 +13,7 @@ from prk.harness.plan.points import Plan, Point
 from prk.harness.store import Store
 from prk.machine import bounds
 from prk.machine.bounds import Machine
+from prk.problem import sizes
 from prk.run import registry
 
 
@@ -118,10 +119,10 @@ def size(point: Point) -> str:
 
 def brief(point: Point) -> str:
     """Return the point's size and whatever else is not as usual."""
-    usual = {f.name: f.default for f in dataclasses.fields(registry.problem_class(point.kernel))}
+    made = registry.problem_class(point.kernel)
+    usual, large = {f.name: f.default for f in dataclasses.fields(made)}, sizes(made)
     own = {k: v for k, v in point.parameters.items() if k != "iterations"}
-    first = next(iter(own), "")
-    return " ".join(f"{k}={v}" for k, v in own.items() if k == first or v != usual.get(k, ""))
+    return " ".join(f"{k}={v}" for k, v in own.items() if k in large or v != usual.get(k, ""))
 
 
 def number(value: float | None) -> str:
