@@ -272,7 +272,12 @@ def test_sweeps_for_one_machine_cover_every_runtime(name):
 def test_kernel_that_cannot_run_here_is_left_out_with_what_would_install_it(monkeypatch):
     monkeypatch.setattr(registry.problem_class("ddp"), "requires", ("a_package_that_is_absent",))
     made = expand.make(sweep.read(sweep.find("laptop")))
-    assert {p.kernel for p in made.points} == {"stencil", "synch_p2p", "transpose", "allreduce"}
+    # Whatever else the suite has.
+    assert (
+        {"stencil", "allreduce", "reduce"}
+        <= {p.kernel for p in made.points}
+        <= {*registry.kernels()} - {"ddp"}
+    )
     (line,) = (e for e in made.excluded if e["kernel"] == "ddp")
     assert line["runtime"] == "*"
     assert "pip install" in line["reason"]
