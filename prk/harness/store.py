@@ -128,11 +128,17 @@ class Store:
         path.rename(next(n for n in names if not os.path.lexists(n)))
 
     def tidy(self, todo: Set[str]) -> None:
-        """Remove the halves of records that a killed program left, but for those of other's launches."""
+        """Remove the halves of records that a killed program left: of `todo`, and of all that is whole."""
         for entry in os.scandir(self.records):
             name = entry.name[1:].partition(".")[0]
-            if entry.name[0] == "." and (name in todo or self.path(name).exists()):
+            if entry.name[0] == "." and (name in todo or self.whole(name)):
                 Path(entry.path).unlink(missing_ok=True)
+
+    def whole(self, name: str) -> bool:
+        """Tell whether a record is more than an empty file, which holds a name where there are no links."""
+        with contextlib.suppress(OSError):
+            return self.path(name).stat().st_size > 0
+        return False
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

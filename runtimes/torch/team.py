@@ -6,6 +6,9 @@ from typing import Any
 
 import torch.distributed as dist
 
+# Loaded after a process group, its default arguments would hold it, and its threads outlive its end.
+import torch.distributed.nn  # noqa: F401
+
 from prk.run import environment
 
 # Seconds after which a rank that hears nothing gives up.

@@ -322,7 +322,11 @@ def test_a_record_that_contradicts_its_launch_is_moved_aside(tmp_path):
     kept = Store.make(tmp_path / "s", made)
     (one,) = campaign.launches(made, kept, campaign.pending(made, set()))
     kept.path(one.name).write_text("{")
+    # What a program killed while writing leaves.
+    half = kept.records / f".{one.name}.json.12ab"
+    half.touch()
     status, reason = campaign.run_one(kept, one)
+    assert not half.exists()
     assert (status, reason) == ("failed", "its record is truncated, or no JSON")
     assert results.load(kept, made).counts() == {"failed": 1}
     assert command.MARK in command.environment(one)

@@ -327,3 +327,7 @@ def test_halves_of_records_go_before_a_sweep_goes_on(tmp_path):
         (kept.records / f".{name}.json.12ab").touch()
     kept.tidy({todo})
     assert [p.name for p in kept.records.iterdir() if p.name[0] == "."] == [f".{others}.json.12ab"]
+    # Where there are no links, another harness's record is an empty file for a moment.
+    kept.path(others).touch()
+    kept.tidy({todo})
+    assert (kept.records / f".{others}.json.12ab").exists()

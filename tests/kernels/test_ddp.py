@@ -128,6 +128,35 @@ def test_diverging_run_is_invalid_and_names_the_step(tmp_path):
     assert "Rate" not in done.stdout
 
 
+# What gloo runs behind a rank, by the names of its threads.
+THREADS_OF_GLOO = """
+import torch
+from pathlib import Path
+from prk.runtimes.torch import team
+from prk.team import Solo
+
+def threads():
+    return [n for p in Path("/proc/self/task").iterdir() if (n := (p / "comm").read_text())[:3] == "pt_"]
+
+team.join(Solo())
+wrapped = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(3, 3))
+wrapped(torch.ones(2, 3)).sum().backward()
+del wrapped
+during = threads()
+team.leave()
+print(len(during), threads())
+"""
+
+
+def test_no_thread_of_gloo_outlives_the_training():
+    # One that frees its last message while the interpreter ends aborts the process.
+    done = run(sys.executable, "-c", THREADS_OF_GLOO)
+    assert done.returncode == 0, done.stderr
+    during, after = done.stdout.split(maxsplit=1)
+    assert int(during)
+    assert after.strip() == "[]"
+
+
 def test_torchrun_starts_it_too():
     done = run(
         BIN / "torchrun", "--nproc-per-node", 2, "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0",

@@ -686,8 +686,11 @@ def test_what_ran_when_its_job_ended_is_recorded_once(tmp_path):
     found.write(kept)
     kept.path(names[0]).write_text(json.dumps(a_record(made.points[0])))
     kept.log(names[1]).with_suffix(".err").touch()
+    half = kept.records / f".{names[1]}.json.12ab"
+    half.touch()
     for _ in range(2):
         journal.settle(kept, made, found)
+        assert not half.exists()
         loaded = results.load(kept, made)
         assert not loaded.problems
         assert loaded.counts() == {"ok": 1, "failed": 1}

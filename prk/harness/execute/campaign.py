@@ -129,6 +129,7 @@ def _settle(
         except ValueError as error:
             kept.move_aside(path)
             found = verdict.Verdict("failed", "done", f"its record {error}")
+    kept.tidy({path.stem})
     write.write(own_record(one, found, seconds), path)
     return found.status, found.reason
 

@@ -72,6 +72,7 @@ def run(kept: Store, name: str) -> int:
     plan, job = kept.plan(), found.job(name)
     hosts = queue.hosts(os.environ["SLURM_JOB_NODELIST"])
     own = set(job.launches)
+    kept.tidy(own)
     todo = [t for t in campaign.pending(plan, kept.names()) if identity.launch_name(t[1].id, t[2]) in own]
     about = {"allocation": {"job": number, "nodes": hosts}}
     site = found.site.on(job.nodes)
@@ -151,6 +152,7 @@ class _Runner:
             self.kept.set_aside(one.name)
         if out_of_time:
             found = verdict.Verdict("timeout", "run", f"job {self.job} ran into its time limit")
+            self.kept.tidy({one.name})
             write.write(campaign.own_record(one, found, 0.0), path)
             self.watcher.end(one, found.status, found.reason)
 

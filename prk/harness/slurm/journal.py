@@ -175,7 +175,9 @@ def settle(kept: Store, plan: Plan, found: Journal) -> None:
     """Write the records of the launches that ran when their job ended; nobody else can any more."""
     there = kept.names()
     numbers = plan.launches()
-    for name, job in _left(found, there):
+    left = dict(_left(found, there))
+    kept.tidy(set(left))
+    for name, job in left.items():
         # A launch that was started has a log; what never was stays to be submitted again.
         if name in numbers and kept.log(name).with_suffix(".err").exists():
             number, point, repeat = numbers[name]
