@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import groupby
 from math import gcd, isqrt
 
@@ -20,6 +20,7 @@ def block(n: int, parts: int, index: int) -> tuple[int, int]:
     return start, start + width + (index < left)
 
 
+@cache
 def grid(size: int) -> tuple[int, int]:
     """Return (Px, Py), the 2-D rank grid for `size` ranks (PRK_SPEC, conventions)."""
     px = next(d for d in range(isqrt(size + 1), 0, -1) if size % d == 0)

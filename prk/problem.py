@@ -4,6 +4,7 @@ import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -267,8 +268,16 @@ class Problem:
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters by name; the audit's seed only where there is an audit."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {k: v for k, v in found.items() if k != "audit" or v}
+        found = {name: getattr(self, name) for name in self.introduced()}
+        if not found["audit"]:
+            del found["audit"]
+        return found
+
+    @classmethod
+    @cache
+    def introduced(cls) -> Mapping[str, Any]:
+        """Return the defaults that the parameters were introduced with, by name."""
+        return {f.name: f.metadata["introduced"] for f in fields(cls)}
 
 
 def sizes(kind: type[Problem]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prk.cli import Parser
 from prk.harness import merge, store
-from prk.harness.analyse import compare, launches, narrow, origin, results, rows
+from prk.harness.analyse import apart, compare, launches, narrow, origin, results, rows
 from prk.harness.arguments import (
     RUNS,
     add_folder,
@@ -238,7 +238,7 @@ def _run(kept: Store, ready: Sequence[Launch]) -> Counter[str]:
 def do_status(arguments: argparse.Namespace) -> int:
     found = rows.opened(chosen_folder(arguments.folder))
     print(table.of_status(found.kept.folder, found.plan, found.loaded))
-    for line in origin.told(origin.origins(found)):
+    for line in origin.told(found.loaded.origins):
         print(f"  measured elsewhere, or by another version {line}")
     return 0
 
@@ -248,9 +248,9 @@ def do_results(arguments: argparse.Namespace) -> int:
     if arguments.format == LONG:
         launches.write(kept, sys.stdout)
     else:
-        sweep, places = origin.placed(rows.opened(kept))
+        sweep = apart.placed(rows.opened(kept))
         print(table.FORMATS[arguments.format](sweep.rows))
-        for line in origin.told(places) if arguments.format == "text" else ():
+        for line in origin.told(sweep.loaded.origins) if arguments.format == "text" else ():
             print(f"\nMeasured elsewhere, or by another version: {line}")
     return 0
 
@@ -259,7 +259,7 @@ def do_plot(arguments: argparse.Namespace) -> int:
     # Matplotlib may be missing, and is slow to import.
     from prk.harness.show import figures
 
-    sweep, _ = origin.placed(rows.opened(chosen_folder(arguments.folder)))
+    sweep = apart.placed(rows.opened(chosen_folder(arguments.folder)))
     for path in figures.write_all(sweep.kept, sweep.rows, arguments.format or style.FORMATS):
         print(path)
     return 0

@@ -183,11 +183,17 @@ def _process(pid: int | str) -> str:
 
 def read(path: Path, point: Point, repeat: int) -> Result:
     """Return the result in a launch's record. Raises ValueError saying what is wrong with the file."""
+    return read_whole(path, point, repeat)[0]
+
+
+def read_whole(path: Path, point: Point, repeat: int) -> tuple[Result, Mapping[str, Any]]:
+    """Return the result in a launch's record, and the record. Raises ValueError as `read` does."""
     # A pipe or a device would keep its reader waiting.
     if not path.is_file():
         raise ValueError("is no file")
     try:
-        return _result(record.read(path), point, repeat)
+        found = record.read(path)
+        return _result(found, point, repeat), found
     except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"lacks what a record has ({type(error).__name__}: {error})") from None
     except RecursionError:

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from prk.problem import Problem
 from prk.runtime import Runtime
+
+SORTED = json.JSONEncoder(sort_keys=True)
+MISSING = object()
 
 
 def point_id(
@@ -24,22 +27,25 @@ def point_id(
     """
     from hashlib import sha256
 
-    first = {f.name: f.metadata["introduced"] for f in fields(problem)}
-    usual = {o.name: o.first for o in how.cell(kernel).options} if how else {}
     named: dict[str, Any] = {
         "kernel": kernel,
         "version": problem.version,
         "runtime": runtime,
-        "parameters": _without(problem.parameters(), first),
-        "options": _without(options, usual),
+        "parameters": _without(problem.parameters(), problem.introduced()),
+        "options": _without(options, _usual(how, kernel) if how else {}),
         "layout": dict(layout),
     }
-    return sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(SORTED.encode(named).encode()).hexdigest()[:16]
+
+
+@cache
+def _usual(how: Runtime, kernel: str) -> dict[str, Any]:
+    """Return the defaults that a runtime's options were introduced with."""
+    return {o.name: o.first for o in how.cell(kernel).options}
 
 
 def _without(given: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    missing = object()
-    return {k: v for k, v in given.items() if usual.get(k, missing) != v}
+    return {k: v for k, v in given.items() if usual.get(k, MISSING) != v}
 
 
 def launch_name(point: str, repeat: int) -> str:

@@ -43,7 +43,7 @@ AXES = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0x8CB92BA72F3D8DD7, 0xABC98388FB
 MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 # The clock's test: seconds that a stretch takes at least, how often each is run (the shortest counts, as
 # noise only adds), by how much times may differ, and how many repetitions take longer than one anywhere.
-LEAST, TRIALS, FACTOR, MOST = 0.02, 3, 3.0, 1 << 14
+LEAST, TRIALS, FACTOR, MOST = 0.02, 3, 3.0, 1 << 20
 # How often a clock is tested before it counts as wrong.
 ATTEMPTS = 5
 # What the clock can tell.

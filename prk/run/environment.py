@@ -12,11 +12,11 @@ from typing import Any
 
 from prk.run import launcher
 
-# The variables by which a launcher tells a process its rank and the number of ranks, and one more that must
-# be there where those have names that anybody may use, as torchrun's.
+# The variables by which a launcher tells a process its rank and the number of ranks, and what another one
+# begins with that is there too, unless those were left behind: by it a process finds the launcher.
 LAUNCHERS = (
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", ""),
-    ("PMI_RANK", "PMI_SIZE", ""),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMIX_"),
+    ("PMI_RANK", "PMI_SIZE", "PMI"),
     ("PALS_RANKID", "PALS_SIZE", ""),
     ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", ""),
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", ""),
@@ -46,7 +46,9 @@ CONTROL_GROUPS = {
 def launched_by() -> tuple[str, str] | None:
     """Return the variables by which a launcher tells rank and ranks, or None when there is no launcher."""
     for rank, size, beside in LAUNCHERS:
-        if (beside and beside not in os.environ) or (rank == "SLURM_PROCID" and launcher.at_a_terminal()):
+        if not any(name.startswith(beside) for name in os.environ if name not in (rank, size)):
+            continue
+        if rank == "SLURM_PROCID" and launcher.at_a_terminal():
             continue
         if os.environ.get(rank, "").isdigit() and os.environ.get(size, "").isdigit():
             return rank, size

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from prk.harness import cli
-from prk.harness.analyse import compare, curves, origin, rows
+from prk.harness.analyse import apart, compare, curves, origin, rows
 from prk.harness.show import report
 from prk.harness.store import Store
 from prk.records import identity
@@ -41,7 +41,8 @@ def two_machines(folder, seconds=lambda point, repeat: (1.0 if repeat < 4 else 0
 
 
 def placed(kept):
-    return origin.placed(rows.opened(kept))
+    sweep = apart.placed(rows.opened(kept))
+    return sweep, sweep.loaded.origins
 
 
 def test_points_measured_in_two_places_have_a_row_for_each(tmp_path):

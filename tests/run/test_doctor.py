@@ -109,6 +109,8 @@ def test_stale_variables_are_named(monkeypatch):
     assert doctor.variables() == ""
     monkeypatch.setenv("PMI_RANK", "1")
     monkeypatch.setenv("PMI_SIZE", "2")
+    assert doctor.variables() == ""
+    monkeypatch.setenv("PMI_FD", "9")
     assert doctor.variables().startswith("PMI_RANK and PMI_SIZE say that this is rank 1 of 2: ")
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     assert doctor.variables().startswith("NUMBA_DISABLE_JIT is set")

@@ -8,7 +8,7 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from prk.harness.analyse import origin, rows
+from prk.harness.analyse import apart, origin, rows
 from prk.harness.analyse.rows import Row, brief, number
 from prk.harness.analyse.statistics import CONFIDENCE, Comparison, compare, holm
 from prk.harness.plan.points import Point
@@ -67,12 +67,12 @@ def split(name: str) -> tuple[str, str]:
 
 def side(folder: str, runtime: str) -> Side:
     """Return the rows of a sweep, or those of one RUNTIME, which may be a label with its variant."""
-    sweep, places = origin.placed(rows.opened(Store(folder)))
-    own = [r for r in sweep.rows if not runtime or origin.label(r) == runtime]
+    sweep = apart.placed(rows.opened(Store(folder)))
+    own = [r for r in sweep.rows if not runtime or apart.label(r) == runtime]
     if not own:
-        there = ", ".join(dict.fromkeys(map(origin.label, sweep.rows)))
+        there = ", ".join(dict.fromkeys(map(apart.label, sweep.rows)))
         raise Refusal(f"{folder}:{runtime}", f"the sweep has no {runtime}", f"use one of {there}")
-    facts = origin.common(places, {r.point.id for r in own}, {r.point.runtime for r in own})
+    facts = origin.common(sweep.loaded.origins, {r.point.id for r in own}, {r.point.runtime for r in own})
     return Side(f"{folder}: {runtime}" if runtime else folder, own, facts)
 
 
@@ -89,7 +89,7 @@ def matched(a: Sequence[Row], b: Sequence[Row], named: bool) -> list[tuple[Row, 
     return [
         (x, y)
         for x, y in every
-        if (x.point.layout == y.point.layout if origin.label(x) == origin.label(y) else named)
+        if (x.point.layout == y.point.layout if apart.label(x) == apart.label(y) else named)
     ]
 
 

@@ -1,17 +1,11 @@
 """Where a sweep's launches ran and by what: machines and versions are told, and never pooled."""
 
-import contextlib
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from prk.harness.analyse import rows
-from prk.harness.analyse.results import Loaded
-from prk.harness.analyse.rows import Opened, Row
-from prk.records import identity, placement, read
-from prk.records.build import RIGHT
+from prk.records import placement
 
 VERSION = re.compile(r"\d\.\d")
 # What a launcher tells each process of itself is no setting.
@@ -64,24 +58,11 @@ def binding(places: Sequence[Mapping[str, Any]]) -> str:
     return f"{wide} {noun} {'a member' if max(shared) == 1 else f'shared by {max(shared)} members'}"
 
 
-def origins(sweep: Opened) -> list[Origin]:
-    """Return where the right launches of a sweep come from, the one with most of them first.
+def place(found: list[Origin], launch: tuple[str, int], runtime: str, record: Mapping[str, Any]) -> None:
+    """Add a launch to the first place that it can be from, or to a new one.
 
     Launches belong together where no fact that both state differs: other programs state less.
     """
-    found: list[Origin] = []
-    for point in sweep.plan.points:
-        for one in sweep.loaded.results[point.id]:
-            if one.status in RIGHT:
-                path = sweep.kept.path(identity.launch_name(point.id, one.repeat))
-                # It may have been moved aside since it was loaded.
-                with contextlib.suppress(ValueError):
-                    _place(found, (point.id, one.repeat), point.runtime, read.read(path))
-    return sorted(found, key=lambda o: -len(o.launches))
-
-
-def _place(found: list[Origin], launch: tuple[str, int], runtime: str, record: Mapping[str, Any]) -> None:
-    """Add a launch to the first place that it can be from, or to a new one."""
     facts = _facts(runtime, record)
     same = (o for o in found if all(o.facts.get(k, v) == v for k, v in facts.items()))
     own = next(same, None)
@@ -113,46 +94,6 @@ def _facts(runtime: str, record: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, str) and VERSION.search(value) and "://" not in value
     }
     return {k: str(v) for k, v in (named | versions).items() if v not in (None, "")}
-
-
-def placed(sweep: Opened) -> tuple[Opened, list[Origin]]:
-    """Return a sweep whose rows are each of one place, and the places."""
-    found = origins(sweep)
-    return replace(sweep, rows=apart(sweep, found)), found
-
-
-def apart(sweep: Opened, found: Sequence[Origin]) -> list[Row]:
-    """Return the sweep's rows; a point that was measured in several places has a row for each of them."""
-    if len(found) < 2:
-        return sweep.rows
-    plan, loaded = sweep.plan, sweep.loaded
-    elsewhere = set[tuple[str, int]]().union(*(one.launches for one in found[1:]))
-    # What failed has no place: it stays with the first one.
-    first = {p: [r for r in own if (p, r.repeat) not in elsewhere] for p, own in loaded.results.items()}
-    moved = Counter(p for p, _ in elsewhere)
-    made = [
-        replace(row, planned=row.planned - moved[row.point.id])
-        for row in rows.rows(plan, replace(loaded, results=first), sweep.machine)
-    ]
-    for number, one in enumerate(found[1:], 2):
-        points = {p for p, _ in one.launches}
-        own = {p: [r for r in loaded.results[p] if (p, r.repeat) in one.launches] for p in points}
-        some = replace(plan, points=tuple(p for p in plan.points if p.id in points), order=())
-        made += [_placed(row, number) for row in rows.rows(some, Loaded(own, []), sweep.machine)]
-    order = {p.id: place for place, p in enumerate(plan.points)}
-    return sorted((r for r in made if r.planned), key=lambda row: order[row.point.id.partition("-")[0]])
-
-
-def _placed(row: Row, number: int) -> Row:
-    """Return a row as one of another place than the first, which stands beside its runtime."""
-    variant = f"{row.point.variant} [{number}]".strip()
-    point = replace(row.point, id=f"{row.point.id}-{number}", variant=variant)
-    return replace(row, point=point, planned=row.counts.total())
-
-
-def label(row: Row) -> str:
-    """Return a row's label without its place."""
-    return re.sub(r" \[\d+\]$", "", row.point.label)
 
 
 def common(

@@ -4,10 +4,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from prk.harness import store
+from prk.harness.analyse import origin
+from prk.harness.analyse.origin import Origin
 from prk.harness.plan.points import Plan
 from prk.harness.slurm import journal
 from prk.harness.store import Result, Store
 from prk.records import identity
+from prk.records.build import RIGHT
 from prk.run import reason
 
 
@@ -19,6 +22,8 @@ class Loaded:
     problems: list[tuple[str, str]]
     # The reasons of launches that a batch job should have started and ended without, by point.
     never_started: dict[str, list[str]] = field(default_factory=dict)
+    # Where the right launches come from, the place with most of them first.
+    origins: list[Origin] = field(default_factory=list)
 
     def counts(self) -> Counter[str]:
         """Return how many launches have each status."""
@@ -30,19 +35,23 @@ def load(kept: Store, plan: Plan) -> Loaded:
     launches = plan.launches()
     results: dict[str, list[Result]] = {p.id: [] for p in plan.points}
     problems = []
+    origins: list[Origin] = []
     names = kept.names()
     for name in sorted(names):
         try:
             if name not in launches:
                 raise ValueError("is of no launch that the plan has")
             _, point, repeat = launches[name]
-            results[point.id].append(store.read(kept.path(name), point, repeat))
+            result, record = store.read_whole(kept.path(name), point, repeat)
+            results[point.id].append(result)
+            if result.status in RIGHT:
+                origin.place(origins, (point.id, repeat), point.runtime, record)
         except ValueError as error:
             problems.append((f"{name}.json", reason.plain(str(error))))
     never: dict[str, list[str]] = {}
     for name, why in journal.never_started(kept, names).items():
         never.setdefault(identity.launch_of(name)[0], []).append(why)
-    return Loaded(results, problems, never)
+    return Loaded(results, problems, never, sorted(origins, key=lambda o: -len(o.launches)))
 
 
 def there(kept: Store, plan: Plan) -> tuple[set[str], list[str]]:

@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from prk.harness.analyse import results
@@ -119,10 +120,16 @@ def size(point: Point) -> str:
 
 def brief(point: Point) -> str:
     """Return the point's size and whatever else is not as usual."""
-    made = registry.problem_class(point.kernel)
-    usual, large = {f.name: f.default for f in dataclasses.fields(made)}, sizes(made)
+    usual, large = _usual(point.kernel)
     own = {k: v for k, v in point.parameters.items() if k != "iterations"}
     return " ".join(f"{k}={v}" for k, v in own.items() if k in large or v != usual.get(k, ""))
+
+
+@cache
+def _usual(kernel: str) -> tuple[dict[str, Any], list[str]]:
+    """Return a kernel's defaults, and the parameters that say how large a problem is."""
+    made = registry.problem_class(kernel)
+    return {f.name: f.default for f in dataclasses.fields(made)}, sizes(made)
 
 
 def number(value: float | None) -> str:

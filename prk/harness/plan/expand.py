@@ -1,5 +1,6 @@
 """From a sweep to its plan; nothing is started here."""
 
+import gc
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,15 @@ from prk.runtime import Runtime
 
 def make(sweep: Sweep) -> Plan:
     """Return the plan of a sweep. Raises Refusal, with file and key, for whatever cannot be run."""
+    # The collector would look at a million points again and again, and none of them is part of a cycle.
+    gc.disable()
+    try:
+        return _make(sweep)
+    finally:
+        gc.enable()
+
+
+def _make(sweep: Sweep) -> Plan:
     points: dict[str, Point] = {}
     excluded: list[dict[str, str]] = []
     for block in sweep.blocks:
@@ -37,6 +47,7 @@ def make(sweep: Sweep) -> Plan:
         raise Refusal(sweep.source, f"no point is left of it ({why})", "python -m prk lists what can run")
     seed = random.SystemRandom().randrange(2**31) if sweep.seed is None else sweep.seed
     kept = tuple(points.values())
+    points.clear()
     for layout in {tuple(p.layout.items()) for p in kept if sweep.launcher}:
         template.words(sweep.launcher, dict(layout), f"{sweep.source}: launcher")
     return Plan(
@@ -87,7 +98,7 @@ class _Expansion:
 
     def __init__(self, sweep: Sweep, block: Block, excluded: list[dict[str, str]]):
         self.sweep, self.block, self.excluded = sweep, block, excluded
-        self.problems: dict[Any, tuple[Problem, dict[str, Any]]] = {}
+        self.problems: dict[Any, _Asked] = {}
         self.parameters = {kernel: parameters(kernel) for kernel in registry.kernels()}
         self.models: dict[str, Runtime] = {}
 
@@ -97,10 +108,12 @@ class _Expansion:
         self._know_parameters()
         axes = {**block.axes, "runtime": self._runtimes()}
         self._know_options(axes["runtime"])
+        options = {name: [*combinations(block.options.get(name, {}))] for name in axes["runtime"]}
+        # Else each problem is asked once, and a million of them need not be kept.
+        self.often = any(len(axes.get(name, ())) > 1 for name in ("runtime", *LAYOUT)) or bool(block.options)
         for row in combinations(axes, block.zips):
             if self._runs(row):
-                options = block.options.get(row["runtime"], {})
-                for chosen in combinations(options):
+                for chosen in options[row["runtime"]]:
                     yield from self._point(row, chosen)
 
     def _runtimes(self) -> tuple[str, ...]:
@@ -199,15 +212,13 @@ class _Expansion:
 
     def _point(self, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[Point]:
         where, kernel, name = self.block.where, row["kernel"], row["runtime"]
-        problem, stated = self._problem(kernel, row)
+        asked = self._asked(kernel, row)
         shape = layout(row, where)
         try:
             if name in self.sweep.foreign:
-                yield foreign_point(
-                    self.sweep.foreign[name], name, kernel, problem, stated, shape, self.block
-                )
+                yield foreign_point(self.sweep.foreign[name], name, asked, shape, self.block)
             else:
-                yield own_point(self._model(name), kernel, problem, stated, shape, chosen, self.block)
+                yield own_point(self._model(name), asked, shape, chosen, self.block)
         except _OneProcessOnly as only:
             if "*" not in self.block.axes["runtime"]:
                 raise Refusal(f"{where}.{only.key}", str(only), only.remedy) from None
@@ -219,17 +230,43 @@ class _Expansion:
                 "or exclude the point with a reason",
             ) from None
 
-    def _problem(self, kernel: str, row: Mapping[str, Any]) -> tuple[Problem, dict[str, Any]]:
-        """Return the kernel's problem and its parameters, checked for types and choices."""
+    def _asked(self, kernel: str, row: Mapping[str, Any]) -> "_Asked":
+        """Return the kernel's problem, its parameters checked for types and choices."""
         own = self.parameters[kernel]
         given = {k: v for k, v in row.items() if k in own}
         key = (kernel, *given.values())
-        if key not in self.problems:
+        found = self.problems.get(key)
+        if found is None:
             for k, v in given.items():
                 _fits(v, own[k].default, own[k].metadata["choices"], f"{self.block.where}.{k}")
-            problem = registry.problem_class(kernel)(**given)
-            self.problems[key] = problem, problem.parameters()
-        return self.problems[key]
+            found = _Asked(kernel, registry.problem_class(kernel)(**given))
+            if self.often:
+                self.problems[key] = found
+        return found
+
+
+class _Asked:
+    """A problem, and what it says of itself on each number of members: points share that."""
+
+    def __init__(self, kernel: str, problem: Problem):
+        self.kernel, self.problem = kernel, problem
+        self.parameters = problem.parameters()
+        self.stated: dict[int, dict[str, Any]] = {}
+
+    def on(self, size: int) -> dict[str, Any]:
+        """Return what points on `size` members state. Raises Refusal if those cannot run the problem."""
+        if size not in self.stated:
+            self.problem.refuse(size)
+            self.stated[size] = {
+                "kernel": self.kernel,
+                "version": self.problem.version,
+                "parameters": self.parameters,
+                "conforming": self.problem.conforming,
+                "metrics": self.problem.metrics,
+                "work": self.problem.work_of(size),
+                "cost": self.problem.mean_cost(size),
+            }
+        return self.stated[size]
 
 
 class _OneProcessOnly(Exception):
@@ -241,19 +278,14 @@ class _OneProcessOnly(Exception):
 
 
 def own_point(
-    model: Runtime,
-    kernel: str,
-    problem: Problem,
-    stated: dict[str, Any],
-    shape: Mapping[str, int],
-    chosen: Mapping[str, Any],
-    block: Block,
+    model: Runtime, asked: _Asked, shape: Mapping[str, int], chosen: Mapping[str, Any], block: Block
 ) -> Point:
     """Return the point of one of the package's runtimes, with the layout that its record will state.
 
     `ranks` counts the workers: processes of a launcher, or the threads, PEs or workers that a runtime
     starts itself. Raises Refusal if runtime or problem refuse it.
     """
+    kernel, problem = asked.kernel, asked.problem
     known_options = {o.name: o for o in model.cell(kernel).options}
     options = {name: o.default for name, o in known_options.items()}
     for name, value in chosen.items():
@@ -262,7 +294,7 @@ def own_point(
         options[name] = value
     workers = _workers(model, shape, options)
     size = workers * model.members_a_rank(kernel, options)
-    problem.refuse(size)
+    stated = asked.on(size)
     model.refuse(kernel, problem, options, size)
     layout = _recorded(workers, shape["nodes"], model.threads(options))
     return Point(
@@ -273,21 +305,8 @@ def own_point(
         variant=identity.variant(model, kernel, options),
         figure=block.figure,
         shared=model.cell(kernel).shared,
-        **_stated(kernel, problem, stated, size),
+        **stated,
     )
-
-
-def _stated(kernel: str, problem: Problem, stated: dict[str, Any], size: int) -> dict[str, Any]:
-    """Return what the problem says of itself, in a point's terms."""
-    return {
-        "kernel": kernel,
-        "version": problem.version,
-        "parameters": stated,
-        "conforming": problem.conforming,
-        "metrics": problem.metrics,
-        "work": problem.work_of(size),
-        "cost": problem.mean_cost(size),
-    }
 
 
 def _workers(model: Runtime, shape: Mapping[str, int], options: dict[str, Any]) -> int:
@@ -315,27 +334,21 @@ def _workers(model: Runtime, shape: Mapping[str, int], options: dict[str, Any]) 
 
 
 def foreign_point(
-    program: Foreign,
-    name: str,
-    kernel: str,
-    problem: Problem,
-    stated: dict[str, Any],
-    shape: Mapping[str, int],
-    block: Block,
+    program: Foreign, name: str, asked: _Asked, shape: Mapping[str, int], block: Block
 ) -> Point:
     """Return the point of a foreign program. Raises Refusal if its command asks for what there is not."""
-    problem.refuse(shape["ranks"])
+    stated = asked.on(shape["ranks"])
     recorded = _recorded(shape["ranks"], shape["nodes"], shape["threads"])
-    template.words(program.command, {**stated, **recorded}, "its command")
+    template.words(program.command, {**asked.parameters, **recorded}, "its command")
     return Point(
-        id=identity.point_id(kernel, problem, name, None, {}, recorded),
+        id=identity.point_id(asked.kernel, asked.problem, name, None, {}, recorded),
         runtime=name,
         options={},
         layout=recorded,
         variant="",
         figure=block.figure,
         foreign=program.command,
-        **_stated(kernel, problem, stated, shape["ranks"]),
+        **stated,
     )
 
 

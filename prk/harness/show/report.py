@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from prk.harness import store
-from prk.harness.analyse import curves, origin
+from prk.harness.analyse import apart, curves, origin
 from prk.harness.analyse.curves import Panel, counted
-from prk.harness.analyse.origin import Origin
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Opened
 from prk.harness.plan.points import Plan
@@ -32,10 +31,10 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 def write_all(sweep: Opened) -> list[Path]:
     """Draw the figures and write the page into the sweep's folder; return where they are. Raises Refusal."""
     path = sweep.kept.folder / "report.html"
-    placed, places = origin.placed(sweep)
+    placed = apart.placed(sweep)
     panels = curves.panels(placed.rows)
     drawn = figures.write_panels(sweep.kept, panels, style.FORMATS)
-    page = rendered(placed, places, panels)
+    page = rendered(placed, panels)
     with store.refuse_unwritable(path):
         write.replace(path, page.encode())
     return [*drawn, path]
@@ -43,13 +42,14 @@ def write_all(sweep: Opened) -> list[Path]:
 
 def render(sweep: Opened) -> str:
     """Return the page as HTML that asks for nothing else."""
-    placed, places = origin.placed(sweep)
-    return rendered(placed, places, curves.panels(placed.rows))
+    placed = apart.placed(sweep)
+    return rendered(placed, curves.panels(placed.rows))
 
 
-def rendered(sweep: Opened, places: Sequence[Origin], panels: Sequence[Panel]) -> str:
+def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
     """Return the page of a sweep whose rows are each of one place."""
     plan, loaded, rows = sweep.plan, sweep.loaded, sweep.rows
+    places = loaded.origins
     jinja = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
