@@ -19,7 +19,7 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: demo test check bench conformance mutation soak clean
+.PHONY: demo test check docs bench conformance mutation soak clean
 
 demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
@@ -39,6 +39,9 @@ check: $(VENV)/develop
 	mypy
 	codespell
 	shellcheck .ci/run tests/slurm/cluster jobs/slurm/prk.sbatch
+
+docs: $(VENV)/develop
+	python -m sphinx -q -W --keep-going -b html docs build/docs
 
 bench: $(VENV)/develop
 	python benchmarks/ratios.py --runtime all
@@ -76,7 +79,7 @@ $(VENV)/demo: $(VENV)/torch pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/develop: $(VENV)/torch pyproject.toml constraints.txt
-	$(PIP) -e '.[$(EXTRAS),ml,test,check]'
+	$(PIP) -e '.[$(EXTRAS),ml,test,docs,check]'
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
 	! command -v oshcc >/dev/null || OSHCC=oshcc $(PIP) -e '.[shmem]'
 	@touch $(VENV)/demo $@

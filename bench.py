@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# PYTHON_ARGCOMPLETE_OK
 """Plan, run and show sweeps: the harness from a checkout. Installed, it is called prk-bench."""
 
 import sys

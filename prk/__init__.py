@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # NumPy's BLAS starts a thread a core, which spins: 0.05 CPU seconds a process. Ask for more where wanted.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

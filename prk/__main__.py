@@ -1,10 +1,13 @@
+# PYTHON_ARGCOMPLETE_OK
 """`python -m prk`: the matrix of kernels and runtimes; `doctor` and `compile` prepare a machine."""
 
+import argparse
 import sys
 
-from prk.run import compile, doctor, output, registry
+import prk
+from prk.run import compile, completion, doctor, output, registry
 
-HELP = """usage: python -m prk [doctor | compile [KERNEL [its options]]]
+HELP = """usage: python -m prk [doctor | compile [KERNEL [its options]] | --version]
 
   (nothing)  print the matrix of kernels and runtimes, and what would install the missing ones
   doctor     say which MPI, launcher and runtimes this machine has, what would go wrong and what helps
@@ -52,6 +55,9 @@ def main(argv: list[str]) -> int:
         case ["-h" | "--help"]:
             print(HELP)
             return 0
+        case ["--version"]:
+            print(f"prk {prk.__version__}")
+            return 0
         case ["doctor"]:
             return doctor.main()
         case ["compile", *narrowed]:
@@ -60,7 +66,19 @@ def main(argv: list[str]) -> int:
     return 2
 
 
+def _completed() -> argparse.ArgumentParser:
+    """Return what a shell completes: the commands, and the kernels that they take."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--version", action="store_true")
+    commands = parser.add_subparsers()
+    commands.add_parser("doctor")
+    commands.add_parser("compile").add_argument("kernel", choices=registry.kernels())
+    return parser
+
+
 if __name__ == "__main__":
+    if completion.asked():
+        completion.answer(_completed())
     with output.lasting():
         code = main(sys.argv[1:])
     sys.exit(code)

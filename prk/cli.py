@@ -11,9 +11,10 @@ from dataclasses import Field, fields
 from itertools import takewhile
 from typing import Any, NoReturn
 
+import prk
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
-from prk.run import audit, environment, output, registry
+from prk.run import audit, completion, environment, output, registry, split
 from prk.runtime import Runtime
 
 
@@ -27,6 +28,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(kernel: str, argv: Sequence[str]) -> int:
     """Run one kernel as the command line asks; return 0 if right, 1 if wrong or failed, 2 if refused."""
+    if completion.asked():
+        completion.answer(_completed(kernel))
     with output.lasting() as out:
         code = _main(kernel, argv)
     # Whoever closes a pipe has read enough.
@@ -112,7 +115,7 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
     if unknown:
         _refuse_unknown(kernel, chosen, unknown[0], parser)
     values = vars(arguments)
-    for name, least in (("repeat", 1), ("timeout", 0), ("expect_ranks", 1)):
+    for name, least in (("repeat", 1), ("timeout", 0), ("expect_ranks", 1), ("split", 1)):
         if values[name] is not None and values[name] < least:
             raise Refusal(
                 f"--{name.replace('_', '-')}", f"{values[name]} is too small", f"use at least {least}"
@@ -125,6 +128,8 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
         repeat=values["repeat"],
         expect_ranks=values["expect_ranks"],
         json=values["json"],
+        split=values["split"] or (split.REPETITIONS if values["trace"] else 0),
+        trace=values["trace"],
         quiet=values["quiet"],
         argv=(f"prk.{kernel}", *argv),
     )
@@ -201,6 +206,19 @@ def _parser(kernel: str, problem: type[Problem]) -> Parser:
     parser.add_argument(
         "--audit-seed", type=integer, metavar="N", help="audit with the seed that an earlier one has drawn"
     )
+    parser.add_argument(
+        "--split",
+        nargs="?",
+        type=integer,
+        const=split.REPETITIONS,
+        metavar="N",
+        help=f"say how long {split.REPETITIONS} or N more repetitions compute, communicate and wait",
+    )
+    parser.add_argument(
+        "--trace",
+        metavar="PATH",
+        help="write their timeline to PATH, a new file: a page if it ends in .html, else Chrome's trace",
+    )
     parser.add_argument("--json", metavar="PATH", help="write one record to PATH, a new file")
     parser.add_argument("--expect-ranks", type=integer, metavar="N", help="refuse to run on any other number")
     parser.add_argument(
@@ -211,6 +229,19 @@ def _parser(kernel: str, problem: type[Problem]) -> Parser:
         help="end a run that takes longer (default: 3600; 0: never)",
     )
     parser.add_argument("--quiet", action="store_true", help="print only the verdict and the rate")
+    parser.add_argument(
+        "--version", action="version", version=f"prk {prk.__version__}", help="print the version; run nothing"
+    )
+    return parser
+
+
+def _completed(kernel: str) -> Parser:
+    """Return what a shell completes: the kernel's options, and those of the runtimes that have it."""
+    parser = _parser(kernel, registry.problem_class(kernel))
+    runtime = next(a for a in parser._actions if a.dest == "runtime")
+    completion.complete(runtime, lambda **_: registry.offering(kernel))
+    for option, names in completion.options(kernel).items():
+        completion.add(parser, option, names)
     return parser
 
 

@@ -28,6 +28,10 @@ class Job:
     repeat: int = 1
     expect_ranks: int | None = None
     json: str | None = None
+    # Repetitions that are split into computing, communicating and waiting afterwards; 0: none.
+    split: int = 0
+    # Where their timeline is written.
+    trace: str | None = None
     quiet: bool = False
     argv: tuple[str, ...] = ()
     # What every member runs, as module:function; the tests put their own programs on every runtime.

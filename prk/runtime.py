@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal, absent
@@ -44,6 +44,76 @@ class Sent(NamedTuple):
 
     messages: int = 0
     bytes: int = 0
+
+
+class Spent(NamedTuple):
+    """Seconds that the threads of one member together have communicated and waited, by clocks.
+
+    `busy` is how long its threads besides the first one have had work, their waits in it included.
+    """
+
+    communicating: float = 0.0
+    waiting: float = 0.0
+    busy: float = 0.0
+
+
+class Call(NamedTuple):
+    """A call that communicates or waits, by one thread of a member; seconds of its clock."""
+
+    begin: float
+    end: float
+    name: str
+    waiting: bool = False
+    thread: int = 0
+    # The other member, and the bytes that are sent or asked for, where they are known.
+    peer: int | None = None
+    bytes: int = 0
+
+
+class Half(NamedTuple):
+    """A message as one of its ends knows it: the numbers of the calls that begin and complete it.
+
+    Messages of one key and tag between the same two members arrive in the order in which they are sent.
+    """
+
+    begun: int
+    complete: int | None
+    peer: int
+    key: int
+    # Of one that is received: None for any tag.
+    tag: int | None = 0
+
+
+class Met(NamedTuple):
+    """The number of a call that nobody leaves before all `size` members of a group, its key, are in it."""
+
+    call: int
+    key: int
+    size: int
+
+
+class Lane(NamedTuple):
+    """What one member called, in the order in which the calls began, with what it knows of messages."""
+
+    calls: Sequence[Call]
+    sent: Sequence[Half] = ()
+    received: Sequence[Half] = ()
+    met: Sequence[Met] = ()
+    # Whether there were more calls than could be noted.
+    full: bool = False
+
+
+class Clocks(Protocol):
+    """Clocks around what one member communicates and waits for, while a kernel made under them runs."""
+
+    def spent(self) -> Spent:
+        """Return what was spent so far."""
+
+    def lane(self, since: float) -> Lane:
+        """Return the calls that began since then, in seconds of time.perf_counter()."""
+
+    def ahead(self) -> float:
+        """Return the seconds by which the first member's clock is ahead of this one's. Collective."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +168,8 @@ class Runtime:
     unbound: ClassVar[bool] = False
     # The option that says how many workers, where no launcher does: "threads", "pe", "workers".
     count_option: ClassVar[str] = ""
+    # Why clocks around communication cannot be had, for who asks where the time goes; nothing where they can.
+    unclocked: ClassVar[str] = "what it sends and waits for goes through no code that this package can clock"
     # How it is drawn in every figure: colour, marker, and dash in units of the line's width (() is solid).
     look: ClassVar[tuple[str, str, tuple[float, ...]] | None] = None
     # What it says of each kernel; "*" is said of all of them.
@@ -144,6 +216,18 @@ class Runtime:
 
         The function that is yielded beside the team returns what the member has sent so far; there is None in
         its place where the model's messages cannot be counted. An ordinary run never calls this.
+        """
+        return nullcontext((comm, None))
+
+    def clockless(self, options: Options) -> str:
+        """Return why clocks around its communication cannot be had with these options, or nothing. Pure."""
+        return self.unclocked
+
+    def clocked(self, comm: Any, calls: int) -> AbstractContextManager[tuple[Any, Clocks | None]]:
+        """Clock what this member communicates and waits for: a kernel is made on the yielded team, and run.
+
+        So many calls are noted one by one (0: only sums). None is yielded beside the team where clocks
+        cannot be had. The timed repetitions are over when this is called.
         """
         return nullcontext((comm, None))
 

@@ -15,7 +15,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Their tests share nothing; those of each other file run one after the other, which keeps their fixtures one.
-APART = ("test_cells.py", "test_cli.py", "test_mpich.py", "test_mutants.py", "test_ranks.py")
+APART = ("test_cells.py", "test_cli.py", "test_docs.py", "test_mpich.py", "test_mutants.py", "test_ranks.py")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -268,7 +268,7 @@ def main(words=None):
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--limit", type=float, default=1800, help="seconds, after which no more is killed")
+    parser.add_argument("--limit", type=float, default=3600, help="seconds, after which no more is killed")
     parser.add_argument("--slurm", action="store_true", help="on the cluster of tests/slurm/cluster")
     parser.add_argument("--json", metavar="FILE", help="write the summary to FILE")
     given = parser.parse_args(words)

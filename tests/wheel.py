@@ -1,6 +1,11 @@
-"""An environment of its own, away from the checkout, with the wheels of prk and of the worked examples."""
+"""An environment of its own, away from the checkout, with the wheels of prk and of the worked examples.
 
+The one of prk is built from its source distribution.
+"""
+
+import os
 import re
+import shutil
 import sys
 import sysconfig
 
@@ -23,6 +28,24 @@ include = ["somebody*"]
 """
 
 
+# What building, testing and editing leave in a tree.
+MADE = re.compile(r"^(build|\.(?!ci/)[^/]*|[^/]*\.egg-info)/|__pycache__/")
+
+
+def tree(folder):
+    """Return the names of a tree's own files and links."""
+    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or p.is_file())
+    return [name for name in found if not MADE.search(name)]
+
+
+def sources():
+    """Return the names of the files that this checkout, or unpacked source distribution, consists of."""
+    done = run("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if done.returncode:
+        return tree(ROOT)
+    return [name for name in done.stdout.split("\0") if name and os.path.lexists(ROOT / name)]
+
+
 def wheel(source, folder):
     """Build a wheel of a source tree; return its path."""
     done = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, source, seconds=300)
@@ -33,15 +56,10 @@ def wheel(source, folder):
 def environment(folder):
     """Make another environment in a folder, with the wheels of prk and of a plug-in; return its Python."""
     # From a copy: building leaves folders behind.
-    done = run("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     source = folder / "source"
-    for name in filter(None, done.stdout.split("\0")):
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_symlink():
-            target.symlink_to((ROOT / name).readlink())
-        elif (ROOT / name).exists():
-            target.write_bytes((ROOT / name).read_bytes())
+    for name in sources():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name, follow_symlinks=False)
     plugin = folder / "plugin"
     for name, text in EXAMPLES.items():
         # The worked examples, as a package of somebody else's.
@@ -59,7 +77,12 @@ def environment(folder):
     (plugin / "pyproject.toml").write_text(PLUGIN)
     run(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
     python = folder / "venv" / "bin" / "python"
-    built = [wheel(source, folder / "own"), wheel(plugin, folder / "other")]
+    own, other = folder / "own", folder / "other"
+    # The wheel from the source distribution; with the tools that are here, so that none are fetched.
+    words = ["build", "-n", "--outdir", own, source]
+    done = run(sys.executable, "-m", *words, cwd=folder, seconds=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = [next(own.glob("*.whl")), wheel(plugin, other)]
     done = run(
         sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", *built,
         # Else the checkout passes for an installation.

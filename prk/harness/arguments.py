@@ -42,11 +42,13 @@ def joined(words: Sequence[str]) -> list[str]:
 
     Otherwise argparse, which does not know the name, would take the value for the sweep file.
     """
+    points = "".join(words[:1]) in ("plan", "run", "slurm")
     found: list[str] = []
     for word in words:
         last = found[-1] if found else ""
-        of_point = last.startswith("--") and "=" not in last and last not in (*OWN, "--help")
-        if of_point and "".join(words[:1]) in ("plan", "run", "slurm") and not word.startswith("--"):
+        of_point = points and last.startswith("--") and "=" not in last and last not in (*OWN, "--help")
+        # What --sort takes may begin with a minus.
+        if (of_point or last == "--sort") and not word.startswith("--"):
             found[-1] = f"{last}={word}"
         else:
             found.append(word)
@@ -100,6 +102,17 @@ def add_until(one: argparse.ArgumentParser) -> None:
     one.add_argument("--most", type=int, metavar="N", help="launches a point for --until-ci (default: 50)")
 
 
+def part(option: str, given: str) -> float:
+    """Return a percentage as part of one. Raises Refusal unless it is more than nothing and less than all."""
+    try:
+        percent = float(given.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent < 100:
+        raise Refusal(option, f"{given!r} is no part of a median", "use a percentage, as 5%")
+    return percent / 100
+
+
 def until(arguments: argparse.Namespace) -> tuple[float, int]:
     """Return how far an interval may reach from its median, as part of it (0: any), and the most launches."""
     given = getattr(arguments, "until_ci", None)
@@ -107,16 +120,11 @@ def until(arguments: argparse.Namespace) -> tuple[float, int]:
         if getattr(arguments, "most", None) is not None:
             raise Refusal("--most", "it is of --until-ci", "name both, or --repeat")
         return 0.0, 0
-    try:
-        percent = float(given.removesuffix("%"))
-    except ValueError:
-        percent = 0.0
-    if not 0 < percent < 100:
-        raise Refusal("--until-ci", f"{given!r} is no part of a median", "use a percentage, as 5%")
+    reach = part("--until-ci", given)
     most = 50 if arguments.most is None else arguments.most
     if most < FEWEST:
         raise Refusal("--most", f"{most} launches give no 95 % interval", f"use at least {FEWEST}")
-    return percent / 100, most
+    return reach, most
 
 
 def add_folder(commands: Any, name: str, text: str, do: Do) -> argparse.ArgumentParser:

@@ -1,6 +1,8 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line of the harness: `prk-bench`, or bench.py from a checkout."""
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -10,9 +12,10 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import prk
 from prk.cli import Parser
-from prk.harness import merge, store
-from prk.harness.analyse import apart, compare, launches, narrow, origin, results, rows
+from prk.harness import cells, completion, merge, store
+from prk.harness.analyse import apart, compare, launches, narrow, origin, reference, results, rows
 from prk.harness.arguments import (
     RUNS,
     add_folder,
@@ -22,6 +25,7 @@ from prk.harness.arguments import (
     add_until,
     chosen_folder,
     joined,
+    part,
     planned,
     report_of,
     until,
@@ -30,7 +34,7 @@ from prk.harness.execute import campaign, progress
 from prk.harness.execute.command import Launch
 from prk.harness.plan import sweep
 from prk.harness.plan.points import Plan
-from prk.harness.show import style, table
+from prk.harness.show import choose, colour, junit, style, table
 from prk.harness.slurm import cli as slurm
 from prk.harness.slurm import journal, step
 from prk.harness.store import Store
@@ -39,15 +43,20 @@ from prk.problem import Refusal
 from prk.records import build, identity
 from prk.run import launcher, processes
 
-# The format with all that was measured, for whoever has statistics of their own.
+# How rows are printed, and the format with all that was measured, for whoever has statistics of their own.
+FORMATS = {**table.FORMATS, "junit": junit.text}
 LONG = "long"
+# Tests for a site's ReFrame; no module of the package, since it imports ReFrame.
+REFRAME = Path(prk.__file__).with_name("reframe") / "checks.py"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit code: 0 well, 1 some launch failed, 2 refused, 130 interrupted."""
+    """Run one command; return the exit code: 0 well, 1 failed or worse, 2 refused, 130 interrupted."""
     try:
         with processes.interrupted_once():
-            given, rest = _parser().parse_known_args(joined(sys.argv[1:] if argv is None else argv))
+            parser = _parser()
+            completion.offer(parser)
+            given, rest = parser.parse_known_args(joined(sys.argv[1:] if argv is None else argv))
             if rest and not given.takes_points:
                 raise Refusal(
                     rest[0], "there is no such option", f"prk-bench {given.command} --help lists them all"
@@ -88,6 +97,7 @@ def _parser() -> Parser:
         epilog="A FOLDER may be left out: the newest under runs/ is meant.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"prk {prk.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_sweep(commands, "plan", "show the points of a sweep, or of a FOLDER; start nothing", do_plan)
     add_until(add_sweep(commands, "run", "run a sweep into a new folder", do_run, runs=True))
@@ -102,19 +112,44 @@ def _parser() -> Parser:
     retry.add_argument("--status", metavar="NAME,...", help="those with one of these statuses, as: skipped")
     add_running(retry)
     shown = add_folder(commands, "results", "print the table of results", do_results)
-    shown.add_argument(
+    form = shown.add_mutually_exclusive_group()
+    form.add_argument(
         "--format",
-        choices=(*table.FORMATS, LONG),
+        choices=(*FORMATS, LONG),
         default="text",
-        help=f"default: text; {LONG}: CSV with a line a sample of every launch",
+        help=f"default: text; junit: a test case a point; {LONG}: CSV with a line a sample of every launch",
     )
+    for name in ("csv", "json"):
+        form.add_argument(
+            f"--{name}", action="store_const", const=name, dest="format", help=f"as --format {name}"
+        )
+    shown.add_argument(
+        "--where",
+        metavar="CONDITION,...",
+        help="only points that meet all of them, as 'kernel=stencil|dgemm,ranks>=2,state!=ok'; "
+        "columns are those of --csv, cores, and the kernels' and runtimes' options",
+    )
+    shown.add_argument("--sort", metavar="COLUMN,...", help="by columns; -COLUMN: the largest first")
     drawn = add_folder(commands, "plot", "draw the figures", do_plot)
     drawn.add_argument("--format", action="append", choices=style.FORMATS, help="default: all of them")
     add_folder(commands, "report", "write the figures and one self-contained page", do_report)
     compared = commands.add_parser("compare", help="tell whether B is better than A", allow_abbrev=False)
-    compared.add_argument("a", metavar="A", help="FOLDER, or FOLDER:RUNTIME for one runtime of it")
-    compared.add_argument("b", metavar="B")
+    compared.add_argument("a", nargs="?", metavar="A", help="FOLDER, or FOLDER:RUNTIME for one runtime of it")
+    compared.add_argument("b", nargs="?", metavar="B")
+    compared.add_argument(
+        "--reference", metavar="FILE", help="compare one sweep with FILE; exit code 1 where it is worse"
+    )
     compared.set_defaults(do=do_compare, takes_points=False)
+    stated = add_folder(
+        commands, "reference", "write what a sweep measured as a file for compare --reference", do_reference
+    )
+    stated.add_argument("--out", required=True, metavar="FILE")
+    stated.add_argument(
+        "--tolerance", default="5%", metavar="PERCENT", help="by which a point may get worse (default: 5%%)"
+    )
+    tests = commands.add_parser("reframe", help="print where the tests for ReFrame are", allow_abbrev=False)
+    tests.add_argument("--cells", action="store_true", help="print what they run instead, as JSON")
+    tests.set_defaults(do=do_reframe, takes_points=False)
     merged = commands.add_parser("merge", help="put sweeps together in a new folder", allow_abbrev=False)
     merged.add_argument("folders", nargs="+", metavar="FOLDER")
     merged.add_argument("--out", required=True, metavar="FOLDER")
@@ -229,7 +264,7 @@ def _run(kept: Store, ready: Sequence[Launch]) -> Counter[str]:
     """Run launches; return how many came to which status."""
     if not ready:
         return Counter()
-    with progress.shown(ready) as watcher:
+    with progress.shown(ready, progress.taken(kept, ready)) as watcher:
         campaign.run(kept, ready, watcher)
     progress.say(f"{kept.folder}: {watcher.summary()}")
     return watcher.counts
@@ -237,7 +272,7 @@ def _run(kept: Store, ready: Sequence[Launch]) -> Counter[str]:
 
 def do_status(arguments: argparse.Namespace) -> int:
     found = rows.opened(chosen_folder(arguments.folder))
-    print(table.of_status(found.kept.folder, found.plan, found.loaded))
+    print(table.of_status(found.kept.folder, found.plan, found.loaded, colour.painter(sys.stdout)))
     for line in origin.told(found.loaded.origins):
         print(f"  measured elsewhere, or by another version {line}")
     return 0
@@ -246,12 +281,20 @@ def do_status(arguments: argparse.Namespace) -> int:
 def do_results(arguments: argparse.Namespace) -> int:
     kept = chosen_folder(arguments.folder)
     if arguments.format == LONG:
+        for name in ("where", "sort"):
+            if getattr(arguments, name):
+                raise Refusal(f"--{name}", f"{LONG} is every sample of the sweep", "use --csv or --json")
         launches.write(kept, sys.stdout)
-    else:
-        sweep = apart.placed(rows.opened(kept))
-        print(table.FORMATS[arguments.format](sweep.rows))
-        for line in origin.told(sweep.loaded.origins) if arguments.format == "text" else ():
-            print(f"\nMeasured elsewhere, or by another version: {line}")
+        return 0
+    sweep = apart.placed(rows.opened(kept))
+    found = choose.where(sweep.rows, arguments.where) if arguments.where else sweep.rows
+    found = choose.ordered(found, arguments.sort) if arguments.sort else found
+    if arguments.format != "text":
+        print(FORMATS[arguments.format](found))
+        return 0
+    print(table.text(found, colour.painter(sys.stdout)))
+    for line in origin.told(sweep.loaded.origins):
+        print(f"\nMeasured elsewhere, or by another version: {line}")
     return 0
 
 
@@ -271,7 +314,26 @@ def do_report(arguments: argparse.Namespace) -> int:
 
 
 def do_compare(arguments: argparse.Namespace) -> int:
+    if arguments.reference:
+        if arguments.b:
+            raise Refusal("B", "the reference stands in its place", "leave out the one or the other")
+        said, fails = reference.compared(str(chosen_folder(arguments.a).folder), arguments.reference)
+        print(said)
+        return int(fails)
+    if not arguments.b:
+        raise Refusal("compare", "one sweep is too few", "name A and B, or a --reference FILE")
     print(compare.text(arguments.a, arguments.b))
+    return 0
+
+
+def do_reference(arguments: argparse.Namespace) -> int:
+    folder = str(chosen_folder(arguments.folder).folder)
+    print(reference.save(folder, arguments.out, part("--tolerance", arguments.tolerance)))
+    return 0
+
+
+def do_reframe(arguments: argparse.Namespace) -> int:
+    print(json.dumps(cells.cells(), indent=1) if arguments.cells else REFRAME)
     return 0
 
 

@@ -80,6 +80,7 @@ class Merged:
             order=tuple(dict.fromkeys([*first, *every])),
             excluded=tuple(e for e in excluded if (e["kernel"], e["runtime"]) not in there),
             audit=any(p.audit for p in plans),
+            split=any(p.split for p in plans),
         )
 
     def text(self) -> str:

@@ -19,7 +19,7 @@ from prk.problem import Refusal
 from prk.records import identity, write
 from prk.records import read as record
 from prk.records.build import RIGHT, STATES
-from prk.run import reason, registry
+from prk.run import reason, registry, split
 
 # Cpus and ranks as a record lists them: 0-3,8.
 RANGES = re.compile(r"(\d+(-\d+)?(,\d+(-\d+)?)*)?")
@@ -39,6 +39,8 @@ class Result:
     conforming: bool
     warnings: tuple[str, ...]
     table: tuple[Mapping[str, Any], ...] = ()
+    # Of each rank, the seconds of a repetition by what it did; none unless they were asked for.
+    split: tuple[Mapping[str, float], ...] = ()
 
 
 class Store:
@@ -230,7 +232,16 @@ def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
         bool(found["conforming"]),
         tuple(map(reason.plain, found["warnings"])),
         tuple(table),
+        tuple(_means(part) for part in found.get("split", {}).get("ranks", ())) if right else (),
     )
+
+
+def _means(part: Mapping[str, Any]) -> dict[str, float]:
+    """Return the mean seconds by what a rank did. Raises ValueError if they cannot be drawn."""
+    means = {name: float(part[name]["mean"]) for name in split.Parts._fields}
+    if not all(0 <= seconds < math.inf for seconds in means.values()) or not sum(means.values()) > 0:
+        raise ValueError("has a strange split")
+    return means
 
 
 def _refuse_odd(found: Mapping[str, Any], table: Any, kernel: str) -> None:

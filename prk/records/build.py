@@ -20,6 +20,7 @@ from prk.records import identity, migrate, placement
 from prk.run import environment, registry
 from prk.run.audit import Audited
 from prk.run.sample import Sample
+from prk.run.split import Split
 from prk.runtime import Runtime
 
 STATES = ("ok", "missed", "invalid", "failed", "timeout", "oom", "cancelled", "skipped")
@@ -50,6 +51,7 @@ class Report:
     audited: Audited | None = None
     # When all of them had come up, in seconds since the epoch; 0: unknown.
     up: float = 0.0
+    split: Split | None = None
 
     @property
     def ranks(self) -> int:
@@ -70,7 +72,8 @@ class Report:
     @property
     def checks(self) -> list[Check]:
         found = [c for cases in self.measured for case in cases for c in case.checks]
-        return [*found, *(self.audited.checks if self.audited else ())]
+        besides = [part.checks for part in (self.audited, self.split) if part]
+        return [*found, *(c for checks in besides for c in checks)]
 
     @property
     def valid(self) -> bool:
@@ -167,6 +170,7 @@ def build(report: Report) -> dict[str, Any]:
         "check_seconds": max(s.check for s in first),
         "check": asdict(worst),
         "audit": report.audited.table() if report.audited else None,
+        "split": report.split.table() if report.split else None,
         "placement": placement.compact(members),
         "warnings": report.warnings,
         "communication": dict(report.communication),
@@ -190,7 +194,7 @@ def opening(**what: Any) -> dict[str, Any]:
 
 def closed(found: Mapping[str, Any], argv: Sequence[str], where: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole record: what was found, with how and where it was found; empty parts are left out."""
-    optional = ("audit", "communication", "table", "summary", "events", "launch", "plugins")
+    optional = ("audit", "split", "communication", "table", "summary", "events", "launch", "plugins")
     whole: dict[str, Any] = {
         **{k: v for k, v in found.items() if v or k not in optional},
         "argv": list(argv),

@@ -43,24 +43,38 @@ def write(record: Mapping[str, Any], path: str | Path) -> None:
 
     Raises FileExistsError if the name was taken meanwhile, OSError if the disk is full; nothing is left then.
     """
-    _name(_written(Path(path), (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()), Path(path))
+    content(_bytes(record), path)
+
+
+def content(given: bytes, path: str | Path) -> None:
+    """Write a file under a name that must be free, as `write` does a record."""
+    _name(_written(Path(path), given), Path(path))
 
 
 def save(record: Mapping[str, Any], path: str) -> str:
     """Write the record, to a temporary folder if `path` fails after all; return the line that says so."""
+    return kept("--json", "record", _bytes(record), path)
+
+
+def kept(option: str, what: str, given: bytes, path: str) -> str:
+    """Write what an option asked for, to a temporary folder if `path` fails; return the line that says so."""
     try:
-        write(record, path)
+        content(given, path)
         return ""
     except OSError as error:
-        lost = f"--json: {path} cannot be written any more ({error.strerror})"
+        lost = f"{option}: {path} cannot be written any more ({error.strerror})"
     from tempfile import mkdtemp
 
     try:
         other = Path(mkdtemp(prefix="prk-"), Path(path).name)
-        write(record, other)
+        content(given, other)
     except OSError:
-        return f"{lost}, and the record is lost; use a folder with room"
-    return f"{lost}; the record is {other}"
+        return f"{lost}, and the {what} is lost; use a folder with room"
+    return f"{lost}; the {what} is {other}"
+
+
+def _bytes(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
 
 
 def _name(temporary: Path, path: Path) -> bool:

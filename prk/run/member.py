@@ -15,7 +15,7 @@ from prk.job import Job, Outcome
 from prk.problem import Measured, Problem, Refusal, Unanimous, size_option
 from prk.records import build, text, write
 from prk.records.build import Case, Report
-from prk.run import audit, environment, registry, timing
+from prk.run import audit, environment, registry, split, timing
 from prk.runtime import Runtime
 from prk.team import Team
 
@@ -34,7 +34,7 @@ def run(job: Job, comm: Team) -> Outcome:
         print(banner(job, how, comm.size), flush=True)
     make = registry.kernel_class(job.runtime, job.kernel)
     repeats: list[list[Case]] = []
-    audited = None
+    audited = parts = None
     try:
         for number in range(job.repeat):
             cases: list[Case] = []
@@ -45,11 +45,13 @@ def run(job: Job, comm: Team) -> Outcome:
         if job.problem.audit:
             seconds = [case.measured.seconds for case in repeats[0]]
             audited = audit.run(job, how, make, comm, seconds)
+        if job.split:
+            parts = split.run(job, _stated(job, comm, repeats[0]), how, make, comm, _check)
     except Unanimous as refusal:
         return Outcome(2, str(refusal) if comm.rank == 0 else "")
     outcome = Outcome(0)
     if comm.rank == 0 and members:
-        outcome = _finish(Report(job, how, members, comm.size, repeats, how.describe(), audited, up))
+        outcome = _finish(Report(job, how, members, comm.size, repeats, how.describe(), audited, up, parts))
     return Outcome(comm.bcast(outcome.code), outcome.message)
 
 
@@ -76,6 +78,17 @@ def _measure(problem: Problem, make: Any, comm: Team) -> tuple[Team, list[Case]]
         findings=tuple(f for _, f in gathered),
     )
     return comm, [Case(measured, samples)]
+
+
+def _stated(job: Job, comm: Team, cases: list[Case]) -> Problem:
+    """Return the case that the first member states as the run's, as it was timed. Collective."""
+    number = None
+    if comm.rank == 0:
+        measured = [case.measured for case in cases]
+        stated = job.problem.stated(measured)[-1]
+        number = next(n for n, one in enumerate(measured) if one is stated)
+    chosen: Problem = audit.timed(job).cases(comm.size, 0)[comm.bcast(number)]
+    return chosen
 
 
 def _check(problem: Problem, fields: Fields, comm: Team) -> list[Check]:
@@ -119,6 +132,7 @@ def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]], size: int) ->
         job.problem.refuse(size)
         how.refuse(job.kernel, job.problem, job.options, size)
         audit.refuse(job)
+        split.refuse(job, how)
         _refuse_memory(job, how, members, size)
         if job.json:
             write.refuse("--json", job.json)
@@ -180,6 +194,9 @@ def _finish(report: Report) -> Outcome:
     """Write the record, print the verdict and the rate; return how the run ended."""
     job = report.job
     lost = write.save(build.build(report), job.json) if job.json else ""
+    if job.trace and report.split:
+        other = write.kept("--trace", "timeline", _timeline(job, report.split), job.trace)
+        lost = "; ".join(filter(None, (lost, other)))
     failed = [c for c in report.checks if not c.valid]
     if not job.quiet:
         for warning in report.warnings:
@@ -187,6 +204,7 @@ def _finish(report: Report) -> Outcome:
         for line in (
             *text.table(report.table, job.problem.headings),
             *(f"{name} = {value}" for name, value in report.summary.items() if not isinstance(value, list)),
+            *(report.split.lines() if report.split else ()),
         ):
             print(line)
     if failed:
@@ -206,3 +224,25 @@ def _finish(report: Report) -> Outcome:
     value, middle = report.median()
     print(f"{first.name.capitalize()} ({first.unit}): {value:.6f}  Avg time (s): {middle:.9f}", flush=True)
     return Outcome(1, lost) if lost else Outcome(0)
+
+
+def _timeline(job: Job, parts: split.Split) -> bytes:
+    """Return the timeline as its file's ending asks for: a page, or else Chrome's trace."""
+    # Looked at by few runs only.
+    from prk.run.trace import chrome, page
+
+    shown = max(len(member.spans) for member in parts.members)
+    note = f"{shown} of {job.split} repetitions, after the timed ones and with clocks around every call."
+    if any(member.lane.full for member in parts.members):
+        note += (
+            " It ends where it would hold too many calls; a smaller problem or fewer repetitions show all."
+        )
+    about = {
+        "title": f"{job.kernel} on {job.runtime}, {len(parts.members)} ranks",
+        "command": " ".join(job.argv),
+        "prk": build.prk_version(),
+        "note": note,
+    }
+    form = page if job.trace and job.trace.endswith(".html") else chrome
+    made: bytes = form.document(parts.members, about)
+    return made

@@ -8,7 +8,7 @@ from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
-from prk.runtime import Runtime, Sent
+from prk.runtime import Clocks, Runtime, Sent
 
 
 class MPIRuntime(Runtime):
@@ -19,6 +19,7 @@ class MPIRuntime(Runtime):
     launched = True
     # What MPI is asked for; more than "single" puts locks into every call.
     thread_level: str = "single"
+    unclocked = ""
 
     def launch(self, job: Job) -> Outcome:
         try:
@@ -40,6 +41,11 @@ class MPIRuntime(Runtime):
         from . import count
 
         return count.counting(comm)
+
+    def clocked(self, comm: Any, calls: int) -> AbstractContextManager[tuple[Any, Clocks | None]]:
+        from . import clocks
+
+        return clocks.clocking(comm, calls)
 
     def describe(self) -> dict[str, Any]:
         import mpi4py

@@ -12,6 +12,8 @@ import numpy as np
 from mpi4py import MPI
 from numba import njit
 
+from .. import _clocks
+from .._clocks import begun, plain, waited
 from .._compiled import address as address_of
 from .._compiled import invoke, load_acquire
 
@@ -64,7 +66,8 @@ class Window(NamedTuple):
     complete: int
     wait: int
     iprobe: int
-    sched_yield: int
+    # An address, or a Clocked.
+    sched_yield: Any
     handle: Any
     comm: Any
     double: Any
@@ -123,9 +126,9 @@ def window(
         Win_wait Iprobe
     """
     functions = [address(f"MPI_{name}") for name in names.split()]
-    functions.append(address_of(ctypes.CDLL(None), "sched_yield"))
     handles = [handle(thing) for thing in (win, comm, MPI.DOUBLE, word, operation)]
-    return Window._make([*functions, *handles, (MPI.ANY_SOURCE, MPI.ANY_TAG), _scratch.ctypes.data])
+    waits = (MPI.ANY_SOURCE, MPI.ANY_TAG), _scratch.ctypes.data
+    return Window._make([*functions, _clocks.yielding(), *handles, *waits])
 
 
 def succeed(code: int) -> None:
@@ -272,11 +275,13 @@ def await_flag(window, where, value):
     """
     source, tag = window.anything
     flag, status = window.scratch, window.scratch + 64
+    begin = begun(window.sched_yield)
     for look in range(LOOKS):
         if load_acquire(where) >= value:
+            waited(window.sched_yield, begin, -1)
             return sync(window)
         if look % 16 == 15:
             invoke(window.iprobe, (np.int32(source), np.int32(tag), window.comm, flag, status))
         if look > 1000:
-            invoke(window.sched_yield, ())
+            invoke(plain(window.sched_yield), ())
     return -1

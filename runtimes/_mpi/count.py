@@ -1,8 +1,6 @@
 """Messages and their bytes, counted between MPI and those who call it: mpi4py, and compiled code.
 
-A tool that is linked before the MPI library (PMPI) does the same, and needs a compiler. Here the addresses
-that the dynamic linker wrote down for the extension module of mpi4py are replaced by those of functions that
-count and go on to the library's own; compiled code is handed the same addresses. Only an audit imports this.
+Only an audit imports this.
 """
 
 import ctypes
@@ -18,7 +16,8 @@ from mpi4py import MPI
 from prk.runtime import Sent
 
 from .._compiled import address
-from . import calls, linked
+from . import calls
+from .interpose import interposed
 
 # Any MPI function as the machine calls it: arguments of 8 bytes, as many as the longest takes. In C some too
 # many are left alone, and of one that is shorter only its lower bytes count.
@@ -91,21 +90,8 @@ tally = Tally()
 @contextmanager
 def counting(comm: Any) -> Iterator[tuple[Any, Callable[[], Sent] | None]]:
     """Count while the context lasts; yield the team and what tells, or None where this cannot be done."""
-    slots = linked.slots(calls.library, functions().keys())
-    if not slots:
-        yield comm, None
-        return
-    words = [(ctypes.c_uint64.from_address(slot), name) for slot, name in slots.items()]
-    before = [word.value for word, _ in words]
-    try:
-        calls.interposed.update(addresses())
-        for word, name in words:
-            word.value = addresses()[name]
-        yield comm, lambda: tally.sent
-    finally:
-        for (word, _), value in zip(words, before, strict=True):
-            word.value = value
-        calls.interposed.clear()
+    with interposed(functions().keys(), addresses) as there:
+        yield comm, (lambda: tally.sent) if there else None
 
 
 @cache
@@ -134,12 +120,12 @@ def _counts(function: Any, place: Place, long: bool) -> Callable[..., int]:
     """Return the function that counts what the arguments say and calls the real one."""
 
     def call(*arguments: int) -> int:
-        size = _bytes(place, long, arguments)
+        sent = size(place, long, arguments)
         if place.request is None:
-            tally.add(size)
+            tally.add(sent)
             return function(*arguments)
         code = function(*arguments)
-        tally.held[_handle(arguments[place.request])] = size
+        tally.held[_handle(arguments[place.request])] = sent
         return code
 
     return call
@@ -155,7 +141,7 @@ def _starts(function: Any) -> Callable[..., int]:
 
 def _starts_all(function: Any) -> Callable[..., int]:
     def start(*arguments: int) -> int:
-        for number in range(_int(arguments[0])):
+        for number in range(as_int(arguments[0])):
             request = arguments[1] + number * MPI._sizeof(MPI.Request)
             tally.add(tally.held.get(_handle(request), 0))
         return function(*arguments)
@@ -171,11 +157,11 @@ def _frees(function: Any) -> Callable[..., int]:
     return free
 
 
-def _bytes(place: Place, long: bool, arguments: tuple[int, ...]) -> int:
+def size(place: Place, long: bool, arguments: tuple[int, ...]) -> int:
     """Return the bytes that a call with these arguments sends; its count is 8 bytes if it is `long`."""
-    if place.to is not None and _int(arguments[place.to]) == MPI.PROC_NULL:
+    if place.to is not None and as_int(arguments[place.to]) == MPI.PROC_NULL:
         return 0
-    if place.flags and _int(arguments[place.type]) == _int(int(calls.handle(MPI.INT64_T))):
+    if place.flags and as_int(arguments[place.type]) == as_int(int(calls.handle(MPI.INT64_T))):
         return 0
     each, ranks = ctypes.c_int64(), ctypes.c_int(1)
     calls.library.MPI_Type_size_x(ctypes.c_int64(arguments[place.type]), ctypes.byref(each))
@@ -184,11 +170,11 @@ def _bytes(place: Place, long: bool, arguments: tuple[int, ...]) -> int:
     if place.several:
         counts = (ctypes.c_int64 if long else ctypes.c_int) * ranks.value
         return sum(counts.from_address(arguments[place.elements])) * each.value
-    count = arguments[place.elements] if long else _int(arguments[place.elements])
+    count = arguments[place.elements] if long else as_int(arguments[place.elements])
     return count * each.value * ranks.value
 
 
-def _int(argument: int) -> int:
+def as_int(argument: int) -> int:
     """Return an argument that C passes as an int."""
     return ctypes.c_int32(argument).value
 

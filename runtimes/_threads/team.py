@@ -3,9 +3,9 @@
 Numba's own prange is not used: it does not say which thread touches what, and joins all after every loop.
 """
 
-import ctypes
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -16,7 +16,9 @@ from numba import njit
 
 from prk import decomposition
 
-from .._compiled import address, exchange, first_error, invoke, load_acquire, store_release
+from .. import _clocks
+from .._clocks import begun, plain, waited
+from .._compiled import exchange, first_error, invoke, load_acquire, store_release
 from . import Threads, count
 
 # Two cache lines a flag, because processors fetch them in pairs.
@@ -34,13 +36,14 @@ class Shared(NamedTuple):
 
     flags: int
     size: int
-    sched_yield: int
+    # An address, or a Clocked.
+    sched_yield: Any
     yields: int
 
 
 def shared(flags: np.ndarray, size: int) -> Shared:
     """Return what a team of `size` needs to know whose flags lie STRIDE apart from the start of `flags`."""
-    return Shared(flags.ctypes.data, size, address(ctypes.CDLL(None), "sched_yield"), YIELDS)
+    return Shared(flags.ctypes.data, size, _clocks.yielding(), YIELDS)
 
 
 @njit(nogil=True, cache=True)
@@ -52,15 +55,18 @@ def publish(team, flag, value):
 @njit(nogil=True, cache=True)
 def wait(team, flag, value):
     """Wait until a flag has reached `value`; return 0, or -1 if the team failed or that took too long."""
+    begin = begun(team.sched_yield)
     for _ in range(LOOKS):
         if load_acquire(team.flags + STRIDE * flag) >= value:
+            waited(team.sched_yield, begin, flag - DONE)
             return 0
     for _ in range(team.yields):
         if load_acquire(team.flags + STRIDE * flag) >= value:
+            waited(team.sched_yield, begin, flag - DONE)
             return 0
         if load_acquire(team.flags + STRIDE * FAILED):
             return -1
-        invoke(team.sched_yield, ())
+        invoke(plain(team.sched_yield), ())
     publish(team, FAILED, 1)
     return -1
 
@@ -77,14 +83,16 @@ def wait_for_all(team, value):
 @njit(nogil=True, cache=True)
 def acquire(team, lock):
     """Take the lock at an address, which holds 0 if nobody has it; return 0, or -1 as `wait` does."""
+    begin = begun(team.sched_yield)
     for look in range(team.yields):
         # Only looked at while it is taken, so that its line stays with whoever looks.
         if load_acquire(lock) == 0 and exchange(lock, 1) == 0:
+            waited(team.sched_yield, begin, -1)
             return 0
         if look >= LOOKS:
             if load_acquire(team.flags + STRIDE * FAILED):
                 return -1
-            invoke(team.sched_yield, ())
+            invoke(plain(team.sched_yield), ())
     publish(team, FAILED, 1)
     return -1
 
@@ -177,6 +185,37 @@ class Team:
             os.sched_setaffinity(0, {self.cpus[thread]})
 
 
+class Clocked(Team):
+    """A team that also tells a recorder how long all but the first thread work, and how long that waits."""
+
+    def __init__(self, *about: Any):
+        assert _clocks.noting
+        self.recorder = _clocks.noting
+        super().__init__(*about)
+        self.ended = Ended(self.recorder)
+
+    def _call(self, thread: int, work: Callable[..., int | None], arguments: tuple[Any, ...]) -> None:
+        begin = time.perf_counter_ns()
+        super()._call(thread, work, arguments)
+        if thread:
+            self.recorder.work(begin)
+
+
+class Ended(SimpleQueue):
+    """What the first thread waits for at the end of a region, by the clock."""
+
+    def __init__(self, recorder: Any):
+        super().__init__()
+        self.recorder = recorder
+
+    def get(self, *how: Any, **more: Any) -> Any:
+        begin = time.perf_counter_ns()
+        try:
+            return super().get(*how, **more)
+        finally:
+            self.recorder.wait(begin, -1)
+
+
 def check(error: int | None) -> None:
     """Raise if compiled code returned an error."""
     if error:
@@ -185,4 +224,5 @@ def check(error: int | None) -> None:
 
 def team(options: Mapping[str, Any], failed: Callable[[BaseException], None] | None = None) -> Team:
     """Start the team that the options ask for."""
-    return Team(count(options), Threads.cpus, failed)
+    kind = Clocked if _clocks.noting else Team
+    return kind(count(options), Threads.cpus, failed)

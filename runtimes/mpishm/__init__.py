@@ -18,9 +18,8 @@ WAIT = "how ranks of a group wait for each other"
 def refuse(problem: Any, options: Options, size: int) -> None:
     """Raise Refusal if the ranks make no whole groups."""
     group = options["group-size"]
-    divisors = [d for d in range(1, size + 1) if size % d == 0]
-    if group is not None and group not in divisors:
-        works = " or ".join(map(str, divisors))
+    if group is not None and (group < 1 or size % group):
+        works = " or ".join(str(d) for d in range(1, size + 1) if size % d == 0)
         raise Refusal("--group-size", f"{group} does not divide {size} ranks", f"use {works}")
 
 

@@ -1,9 +1,11 @@
 """Threads in one process: a team that shares the arrays, each thread in its own compiled code."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 from prk.job import Job, Outcome
-from prk.runtime import Cell, Option
+from prk.runtime import Cell, Clocks, Option
 from prk.team import Crew, Solo
 
 from .._threads import Threads, refuse
@@ -15,6 +17,7 @@ class Runtime(Threads):
     name = "numba"
     title = "threads in one process: compiled by Numba"
     look = ("#3aa0d8", "P", (7, 1.4, 2, 1.4))
+    unclocked = ""
     cells = {
         "*": replace(Threads.cells["*"], shared=True),
         "synch_p2p": Cell(
@@ -34,6 +37,11 @@ class Runtime(Threads):
         "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
         "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
     }
+
+    def clocked(self, comm: Any, calls: int) -> AbstractContextManager[tuple[Any, Clocks | None]]:
+        from .._clocks import recorder
+
+        return recorder.clocking(comm, calls)
 
     def launch(self, job: Job) -> Outcome:
         if not self.cell(job.kernel).crew:

@@ -90,6 +90,10 @@ class Runtime(MPIRuntime):
         # What a real OpenSHMEM puts is not counted; MPI is another library, and not there.
         return nullcontext((comm, None)) if hasattr(comm, "shmem") else super().counted(comm)
 
+    def clockless(self, options: Options) -> str:
+        real = options.get("shmem-backend") == REAL
+        return f"{REAL} calls OpenSHMEM past every clock (--shmem-backend rma has them)" if real else ""
+
     def probe(self, job: Job, comm: Any) -> str:
         # One process can hold one of the two libraries, so a running team is on one backend.
         if (job.options["shmem-backend"] == REAL) != (f"{REAL}.shmem" in sys.modules):

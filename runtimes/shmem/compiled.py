@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from .._clocks import begun, plain, waited
 from .._compiled import first_error, invoke, load_acquire
 
 EQ, GE = 0, 1
@@ -30,7 +31,8 @@ class Calls(NamedTuple):
     lock: int
     unlock: int
     progress: int
-    sched_yield: int
+    # An address, or a Clocked.
+    sched_yield: Any
     base: int
     window: Any
     double: Any
@@ -119,7 +121,7 @@ def set_lock(sh, lock, words, pe):
         if code or words[2] == 0:
             return code
         if look % LOOKS == LOOKS - 1:
-            invoke(sh.sched_yield, (np.int32(0),))
+            invoke(plain(sh.sched_yield), (np.int32(0),))
     return np.int32(-1)
 
 
@@ -136,9 +138,11 @@ def clear_lock(sh, lock, words, pe):
 @njit(nogil=True, cache=True)
 def wait_until(sh, flag, compare, value):
     """Wait until this PE's `flag` is `value` (EQ), or at least that (GE); return 0, or -1 if never."""
+    begin = begun(sh.sched_yield)
     for look in range(LIMIT):
         found = load_acquire(flag)
         if found == value or (compare == GE and found > value):
+            waited(sh.sched_yield, begin, -1)
             return np.int32(0)
         if look % LOOKS == LOOKS - 1:
             if sh.over_mpi:
@@ -147,5 +151,5 @@ def wait_until(sh, flag, compare, value):
                 invoke(sh.progress, (source, tag, sh.comm, sh.scratch, sh.scratch + 8))
             else:
                 invoke(sh.progress, (flag, sh.equal, value))
-            invoke(sh.sched_yield, (np.int32(0),))
+            invoke(plain(sh.sched_yield), (np.int32(0),))
     return np.int32(-1)

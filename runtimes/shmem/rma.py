@@ -1,12 +1,11 @@
 """OpenSHMEM over MPI-3 windows: the names of shmem4py, one window as the symmetric heap."""
 
-import ctypes
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from .._compiled import address
+from .. import _clocks
 from .._mpi import calls
 from .._mpi.largecount import message
 from .._mpi.room import INSTEAD, Room
@@ -38,7 +37,7 @@ class OneSided:
             lock=calls.address("MPI_Compare_and_swap"),
             unlock=0,
             progress=calls.address("MPI_Iprobe"),
-            sched_yield=address(ctypes.CDLL(None), "sched_yield"),
+            sched_yield=_clocks.yielding(),
             base=self.memory.ctypes.data,
             window=calls.handle(self.window),
             double=calls.handle(MPI.DOUBLE),

@@ -29,6 +29,7 @@ class Runtime(MPIRuntime):
     requires = ("torch",)
     install = CPU
     look = ("#882255", "H", (3, 2.6))
+    unclocked = "gloo communicates in threads of its own, and PyTorch waits for them unseen"
     cells = {
         "*": Cell(absent="PyTorch is measured by what it is used for: collectives and training"),
         "allreduce": Cell(refuse=refuse_place, messages=_sent.collective),

@@ -34,7 +34,17 @@ def page_file(tmp_path_factory):
     kept = stored(tmp_path_factory.mktemp("page") / "s", made, times)
     kept.machine.write_text(json.dumps({"schema": 1, "bounds": asdict(MACHINE)}))
     (kept.records / "notes.json").write_text("{")
+    split_first(kept, points[0])
     return report.write_all(rows.opened(kept))[-1]
+
+
+def split_first(kept, point):
+    """Let the first record of a point say where the time went on two ranks."""
+    path = kept.path(f"{point.id}-000")
+    record = json.loads(path.read_text())
+    ranks = [{"computing": c, "communicating": 0.01, "waiting": 0.05} for c in (0.04, 0.02)]
+    spread = [{k: {"min": v, "mean": v, "max": v} for k, v in rank.items()} for rank in ranks]
+    path.write_text(json.dumps({**record, "split": {"repetitions": 3, "ranks": spread}}))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,13 @@ def test_page_is_whole_and_asks_for_nothing(browser, page_file, width):
     assert all(box["width"] > 300 for box in [s.bounding_box() for s in page.locator("svg").all()])
     assert "no end after <i>5</i> s" in page.inner_text("main")
     assert "notes.json" in page.inner_text("main")
+    bars = page.locator(".stack")
+    assert [bar.locator("i").count() for bar in bars.all()] == [3, 3]
+    parts = [part.bounding_box()["width"] for part in bars.all()[1].locator("i").all()]
+    assert parts == pytest.approx(
+        [bars.first.bounding_box()["width"] * share for share in (0.2, 0.1, 0.5)], abs=1
+    )
+    assert "62 %" in bars.all()[1].locator("xpath=ancestor::tr").inner_text()
     # Every entry of the contents leads somewhere.
     targets = page.eval_on_selector_all("nav a", "all => all.map(a => a.getAttribute('href'))")
     assert targets[1:3] == ["#stencil", "#transpose"]

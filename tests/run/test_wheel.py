@@ -2,10 +2,14 @@
 
 import json
 import sys
+import tarfile
 
+import pytest
+
+import prk
 from prk.run import registry
 from tests.launch import ROOT, run
-from tests.wheel import EXAMPLES, installed
+from tests.wheel import EXAMPLES, installed, tree
 
 
 def test_matrix_and_kernels_work_outside_the_checkout(environment, tmp_path):
@@ -85,3 +89,34 @@ def test_an_editable_installation_is_not_hidden_by_a_folder(environment, tmp_pat
     code = "import importlib.util as u; print(u.find_spec('prk').origin)"
     found = run(python, "-c", code, cwd=tmp_path, PYTHONPATH="")
     assert found.stdout.strip() == str(source / "prk" / "__init__.py"), found.stderr
+
+
+@pytest.fixture
+def archive(environment):
+    """Return the source distribution that the wheel was built from."""
+    (found,) = (environment.parents[2] / "own").glob("*.tar.gz")
+    return found
+
+
+def test_the_source_distribution_is_the_whole_checkout(environment, archive):
+    assert archive.name == f"prk-{prk.__version__}.tar.gz"
+    with tarfile.open(archive) as opened:
+        members = {m.name.partition("/")[2]: m for m in opened if not m.isdir()}
+    made = {name for name in members if name in ("PKG-INFO", "setup.cfg") or name.startswith("prk.egg-info/")}
+    assert members.keys() - made == {*tree(environment.parents[2] / "source")} - made
+    # Else its tests would change one copy and run the other.
+    assert {name for name, m in members.items() if m.issym()} == {"prk/runtimes", "prk/jobs"}
+
+
+def test_the_source_distribution_can_be_tested(archive, tmp_path):
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    words = ["pytest", "-q", "-p", "no:cacheprovider", "tests/test_layout.py", "tests/test_version.py"]
+    done = run(sys.executable, "-m", *words, cwd=source, seconds=300, PYTHONPATH=str(source))
+    assert done.returncode == 0, done.stdout
+
+
+def test_programs_of_the_wheel_tell_its_version(environment, tmp_path):
+    done = run(environment.with_name("prk-bench"), "--version", cwd=tmp_path, PYTHONPATH="")
+    assert done.stdout == f"prk {prk.__version__}\n", done.stderr

@@ -8,6 +8,7 @@ import time
 
 import jsonschema
 import pytest
+from numba import njit, types
 
 from prk.runtimes._threads import team as threads
 from tests.launch import ROOT, kernel, own_lines, run
@@ -214,3 +215,51 @@ def test_error_in_a_thread_ends_all_ranks():
     assert done.returncode != 0
     assert "the second thread raises" in done.stderr
     assert "Rate" not in done.stdout
+
+
+def test_code_for_a_team_without_clocks_reads_none():
+    """The same source is compiled for two types; for the usual one no clock is in the code."""
+    from prk.runtimes import _clocks
+    from prk.runtimes._clocks.recorder import Recorder, running
+
+    plain = team(1)
+    recorder = Recorder({}, 4)
+    with running(recorder):
+        clocked = threads.team({"threads": 1})
+    assert _clocks.noting is None
+    # Code from the cache cannot be looked at.
+    wait = njit(nogil=True)(threads.wait.py_func)
+    # The flag is up already, so nobody waits.
+    for one in (plain, clocked):
+        assert wait(one.shared, threads.OPENED, 0) == 0
+    assert isinstance(plain.shared.sched_yield, int)
+    both = {isinstance(s[0].types[2], types.Integer): s for s in wait.signatures}
+    clocks = {usual: wait.inspect_llvm(s).count("call i64 %") for usual, s in both.items()}
+    assert clocks[True] == 0 < clocks[False]
+    assert 0 < recorder.spent().waiting < 1
+    for one in (plain, clocked):
+        one.close()
+
+
+def test_waits_of_threads_are_noted_with_their_thread_and_for_whom():
+    from prk.runtimes._clocks import recorder
+
+    with recorder.clocking(None, 100) as (_, clocks):
+        made = threads.team({"threads": 2})
+        begun = time.perf_counter()
+
+        def work(thread):
+            if thread == 1:
+                time.sleep(0.3)
+                threads.publish(made.shared, threads.DONE + 1, 5)
+                return 0
+            return threads.wait(made.shared, threads.DONE + 1, 5)
+
+        made.run(work)
+        spent, lane = clocks.spent(), clocks.lane(begun)
+        made.close()
+    names = [(call.name, call.thread, call.waiting) for call in lane.calls]
+    assert ("wait for flag 1", 0, True) in names
+    assert spent.waiting > 0.03
+    assert spent.busy > 0.05
+    assert spent.communicating == 0

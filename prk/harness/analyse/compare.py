@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prk.harness.analyse import apart, origin, rows
+from prk.harness.analyse.origin import Origin
 from prk.harness.analyse.rows import Row, brief, number
 from prk.harness.analyse.statistics import CONFIDENCE, Comparison, compare, holm
 from prk.harness.plan.points import Point
@@ -29,7 +30,13 @@ class Side:
 
     name: str
     rows: Sequence[Row]
-    facts: Mapping[str, Sequence[str]]
+    places: Sequence[Origin]
+
+    @property
+    def facts(self) -> Mapping[str, Sequence[str]]:
+        """Return the values of every fact of the rows' launches."""
+        points, runtimes = {r.point.id for r in self.rows}, {r.point.runtime for r in self.rows}
+        return origin.common(self.places, points, runtimes)
 
 
 def text(a: str, b: str) -> str:
@@ -72,8 +79,7 @@ def side(folder: str, runtime: str) -> Side:
     if not own:
         there = ", ".join(dict.fromkeys(map(apart.label, sweep.rows)))
         raise Refusal(f"{folder}:{runtime}", f"the sweep has no {runtime}", f"use one of {there}")
-    facts = origin.common(sweep.loaded.origins, {r.point.id for r in own}, {r.point.runtime for r in own})
-    return Side(f"{folder}: {runtime}" if runtime else folder, own, facts)
+    return Side(f"{folder}: {runtime}" if runtime else folder, own, sweep.loaded.origins)
 
 
 def matched(a: Sequence[Row], b: Sequence[Row], named: bool) -> list[tuple[Row, Row]]:
@@ -128,12 +134,12 @@ def _head(a: Row, b: Row) -> list[str]:
     """Return the cells that say what is compared: what the sides have in common, once."""
     both = (a.point, b.point)
     label = dict.fromkeys(p.label for p in both)
-    cores = dict.fromkeys(_laid_out(p) for p in both)
+    cores = dict.fromkeys(laid_out(p) for p in both)
     medians = [[number(r.summary.median), str(r.summary.samples)] if r.summary else ["", ""] for r in (a, b)]
     return [a.point.kernel, " / ".join(label), " / ".join(cores), brief(a.point), *medians[0], *medians[1]]
 
 
-def _laid_out(point: Point) -> str:
+def laid_out(point: Point) -> str:
     """Return the cores of a point; ranks x threads, where there are threads."""
     threads = point.layout["threads"]
     return str(point.cores) if threads == 1 else f"{point.layout['ranks']}x{threads}"

@@ -13,12 +13,14 @@ from prk.harness.plan import template
 from prk.harness.plan.points import Plan, Point
 from prk.records import identity
 from prk.run import launcher as start
-from prk.run import registry
+from prk.run import registry, split
 
 # The launched program copies this variable into its record; it also marks every process of the launch.
 MARK = "PRK_LAUNCH"
 # How much longer than the harness the program itself waits before it ends a run, should the harness be gone.
 GRACE = 30
+# What a launch that also says where the time goes has besides.
+SPLIT = "--split"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def launch(plan: Plan, number: int, point: Point, repeat: int, record: str, laun
     `launcher` is a template that takes the place of mpirun, as "srun -n {ranks}".
     """
     command = command_of(point, record, plan.timeout, launcher or plan.launcher)
+    if plan.split and repeat == 0 and _splits(point):
+        command.append(SPLIT)
     about = {
         "sweep": plan.name,
         "seed": plan.seed,
@@ -57,9 +61,18 @@ def launch(plan: Plan, number: int, point: Point, repeat: int, record: str, laun
     return Launch(point, repeat, tuple(command), plan.timeout, about, audit)
 
 
+def _splits(point: Point) -> bool:
+    """Tell whether a launch of the point can say where its time goes."""
+    if point.foreign:
+        return False
+    how, problem = registry.runtime(point.runtime), registry.problem_class(point.kernel)
+    return not split.why_not(how, point.kernel, problem, point.options)
+
+
 def audited(one: Launch, own: str, record: str) -> Launch:
     """Return the launch that audits the point of one whose record would be `own`; its record is `record`."""
-    words = [w for word in one.command for w in ((record, "--audit") if word == own else (word,))]
+    given = [word for word in one.command if word != SPLIT]
+    words = [w for word in given for w in ((record, "--audit") if word == own else (word,))]
     about = {**one.about, "command": shown(words), "repeat": 0}
     return replace(one, repeat=0, command=tuple(words), about=about, audit=False)
 

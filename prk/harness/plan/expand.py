@@ -62,6 +62,7 @@ def _make(sweep: Sweep) -> Plan:
         launcher=sweep.launcher,
         machine=sweep.machine,
         audit=sweep.audit,
+        split=sweep.split,
     )
 
 

@@ -78,6 +78,8 @@ class Plan:
     machine: bool = False
     # Whether each point is audited before its first launch.
     audit: bool = False
+    # Whether the first launch of each point also says where the time goes, where it can.
+    split: bool = False
     schema: int = field(default=VERSION)
 
     def table(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ SHIPPED = Path(prk.__file__).with_name("jobs") / "sweeps"
 
 TOP = (
     "name", "title", "repeat", "timeout", "seed", "launcher", "machine", "audit",
-    "points", "runtimes", "presets",
+    "split", "points", "runtimes", "presets",
 )  # fmt: skip
 LAYOUT = ("ranks", "nodes", "ranks_per_node", "threads")
 # Keys of a block of points that are not parameters of its kernels.
@@ -60,6 +60,8 @@ class Sweep:
     machine: bool = False
     # Whether each point is audited before its first launch.
     audit: bool = False
+    # Whether the first launch of each point also says where the time goes, where it can.
+    split: bool = False
     foreign: Mapping[str, Foreign] = field(default_factory=dict)
 
 
@@ -105,6 +107,7 @@ def parse(table: Mapping[str, Any], source: str, name: str, preset: str = "") ->
         launcher=typed(table, "launcher", str, "", source),
         machine=typed(table, "machine", bool, False, source),
         audit=typed(table, "audit", bool, False, source),
+        split=typed(table, "split", bool, False, source),
         **measure(table, source, {"repeat": 1, "timeout": 600.0}),
     )
     if "/" in sweep.name or sweep.name[:1] in ("", "."):

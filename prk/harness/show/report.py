@@ -13,7 +13,7 @@ from prk.harness.analyse.curves import Panel, counted
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Opened
 from prk.harness.plan.points import Plan
-from prk.harness.show import figures, method, overview, style, table
+from prk.harness.show import figures, method, overview, split, style, table
 from prk.machine import bounds
 from prk.problem import Refusal
 from prk.records import write
@@ -62,6 +62,8 @@ def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
         elsewhere=origin.told(places),
         overview=overview.of(rows),
         sections=sections(panels),
+        splits=split.of(plan, loaded),
+        kinds=split.KINDS,
         units={r.point.kernel: table.described(r.point.metric) for r in rows},
         header=table.HEADER,
         lines=[[cell(c) for c in table.cells(r, over)] for over in [curves.exceeded(rows)] for r in rows],

@@ -5,7 +5,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
 from prk.harness.analyse import curves
@@ -13,6 +13,7 @@ from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Row, brief, number, size
 from prk.harness.analyse.statistics import CONFIDENCE
 from prk.harness.plan.points import Plan
+from prk.harness.show.colour import Paint
 from prk.metric import Metric
 from prk.records.text import aligned
 
@@ -62,14 +63,19 @@ def cells(row: Row, over: Container[str]) -> list[str]:
     return [*where, *numbers, fraction, row.state]
 
 
-def text(found: Sequence[Row]) -> str:
-    """Return the aligned table, a block a kernel with its unit, then why points failed."""
+def text(found: Sequence[Row], paint: Paint = str) -> str:
+    """Return the aligned table, a block a kernel with its unit, then why points failed.
+
+    `paint` colours the states.
+    """
     blocks, over = [], curves.exceeded(found)
     for kernel in dict.fromkeys(r.point.kernel for r in found):
         own = [r for r in found if r.point.kernel == kernel]
-        lines = "\n".join(aligned([HEADER[1:], *(cells(r, over)[1:] for r in own)]))
-        blocks.append(f"{kernel}, {described(own[0].point.metric)}, median of n values\n{lines}")
-    why = [f"  {r.point}: {r.state}: {reason}" for r in found for reason in r.reasons]
+        heading, *lines = aligned([HEADER[1:], *(cells(r, over)[1:] for r in own)])
+        told = [line.removesuffix(r.state) + paint(r.state) for line, r in zip(lines, own, strict=True)]
+        title = f"{kernel}, {described(own[0].point.metric)}, median of n values"
+        blocks.append("\n".join([title, heading, *told]))
+    why = [f"  {r.point}: {paint(r.state)}: {reason}" for r in found for reason in r.reasons]
     return "\n\n".join([*blocks, *footnotes(found), *(["\n".join(["Not ok:", *why])] if why else [])])
 
 
@@ -131,7 +137,7 @@ def flat(row: Row) -> dict[str, object]:
     }
 
 
-FORMATS = {"text": text, "csv": as_csv, "json": as_json}
+FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {"text": text, "csv": as_csv, "json": as_json}
 
 
 def of_plan(plan: Plan) -> str:
@@ -165,14 +171,14 @@ def states(plan: Plan, loaded: Loaded) -> Counter[str]:
     return loaded.counts() + Counter({"never started": never, "missing": missing})
 
 
-def of_status(folder: Path, plan: Plan, loaded: Loaded) -> str:
-    """Return how many launches have which status, and every one that is not ok."""
+def of_status(folder: Path, plan: Plan, loaded: Loaded, paint: Paint = str) -> str:
+    """Return how many launches have which status, and every one that is not ok; `paint` colours them."""
     shown = ", ".join(f"{n} {status}" for status, n in states(plan, loaded).most_common())
-    lines = [f"{folder}: {plan.title}: {len(plan.order)} launches: {shown}"]
+    lines = [f"{folder}: {plan.title}: {len(plan.order)} launches: {paint(shown)}"]
     for p in plan.points:
         for r in loaded.results[p.id]:
             if r.status != "ok":
-                lines.append(f"  {r.status}: {p} repeat {r.repeat + 1}: {r.reason}")
+                lines.append(f"  {paint(r.status)}: {p} repeat {r.repeat + 1}: {r.reason}")
         for reason, n in Counter(loaded.never_started.get(p.id, [])).items():
             lines.append(f"  {p}: {n} {reason}")
     lines += [f"  not used: {name}: {why}" for name, why in loaded.problems]
