@@ -174,8 +174,8 @@ def jobs(name, kernel, size, **given):
     """Return what a cell is tested with on `size` members, leaving out what it refuses."""
     how = registry.runtime(name)
     for number, options in enumerate(variants(name, kernel, given)):
-        # Beyond the defaults, and on many more members than cores, a few problems of a kernel are enough.
-        for problem in problems(kernel, size)[:: 1 if number == 0 and size <= 4 else 3]:
+        # Beyond the defaults, and on more than three members, a few problems of a kernel are enough.
+        for problem in problems(kernel, size)[:: 1 if number == 0 and size <= 3 else 3]:
             job = Job(kernel, name, problem, options)
             try:
                 problem.refuse(size)

@@ -42,6 +42,7 @@ from prk.machine import bounds, measure
 from prk.problem import Refusal
 from prk.records import build, identity
 from prk.run import launcher, processes
+from prk.run.trace import archive
 
 # How rows are printed, and the format with all that was measured, for whoever has statistics of their own.
 FORMATS = {**table.FORMATS, "junit": junit.text}
@@ -150,6 +151,12 @@ def _parser() -> Parser:
     tests = commands.add_parser("reframe", help="print where the tests for ReFrame are", allow_abbrev=False)
     tests.add_argument("--cells", action="store_true", help="print what they run instead, as JSON")
     tests.set_defaults(do=do_reframe, takes_points=False)
+    archived = commands.add_parser(
+        "otf2", help="write a timeline of --trace as an OTF2 archive", allow_abbrev=False
+    )
+    archived.add_argument("timeline", metavar="FILE")
+    archived.add_argument("--out", required=True, metavar="FOLDER")
+    archived.set_defaults(do=do_otf2, takes_points=False)
     merged = commands.add_parser("merge", help="put sweeps together in a new folder", allow_abbrev=False)
     merged.add_argument("folders", nargs="+", metavar="FOLDER")
     merged.add_argument("--out", required=True, metavar="FOLDER")
@@ -334,6 +341,11 @@ def do_reference(arguments: argparse.Namespace) -> int:
 
 def do_reframe(arguments: argparse.Namespace) -> int:
     print(json.dumps(cells.cells(), indent=1) if arguments.cells else REFRAME)
+    return 0
+
+
+def do_otf2(arguments: argparse.Namespace) -> int:
+    print(archive.convert(arguments.timeline, arguments.out))
     return 0
 
 

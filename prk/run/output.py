@@ -44,4 +44,9 @@ def lasting() -> Iterator[Lasting]:
     os.close(lowest)
     out, err = Lasting(sys.stdout), Lasting(sys.stderr)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        yield out
+        try:
+            yield out
+        finally:
+            # What is still in a buffer would fail when Python ends, with an exit code of its own.
+            out.flush()
+            err.flush()

@@ -22,7 +22,8 @@ def document(members: Sequence[Member], about: Mapping[str, Any]) -> bytes:
             lane = most * rank + thread
             label = f"rank {rank} ({member.host})" if not thread else f"rank {rank}, thread {thread}"
             common = {"ph": "M", "pid": 0, "tid": lane}
-            found.append({**common, "name": "thread_name", "args": {"name": label}})
+            told: dict[str, Any] = {"name": label, "rank": rank, "thread": thread, "host": member.host}
+            found.append({**common, "name": "thread_name", "args": told})
             found.append({**common, "name": "thread_sort_index", "args": {"sort_index": lane}})
         for number, (begin, end) in enumerate(member.spans, 1):
             found.append(_slice(most * rank, begin - start, end - begin, f"repetition {number}", "computing"))
@@ -31,7 +32,7 @@ def document(members: Sequence[Member], about: Mapping[str, Any]) -> bytes:
             kind = "waiting" if call.waiting else "communicating"
             lane = most * rank + call.thread
             made = _slice(lane, call.begin - start, call.end - call.begin, lanes.name(call, wait), kind)
-            told: dict[str, Any] = {} if call.peer is None else {"peer": call.peer}
+            told = {} if call.peer is None else {"peer": call.peer}
             if call.bytes:
                 told["bytes"] = call.bytes
             if wait:
