@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from prk.harness.analyse import curves
@@ -142,15 +143,10 @@ FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {"text": text, "csv": as
 
 def of_plan(plan: Plan) -> str:
     """Return the plan as text: its points, what is left out, and how many launches that makes."""
+    # A million points share the few words that they are told by.
+    once = cache(str)
     lines = [
-        (
-            p.kernel,
-            p.label,
-            str(p.layout["nodes"]),
-            str(p.layout["ranks"]),
-            str(p.layout["threads"]),
-            brief(p),
-        )
+        (p.kernel, once(p.label), *(once(p.layout[k]) for k in ("nodes", "ranks", "threads")), brief(p))
         for p in plan.points
     ]
     blocks = aligned([("kernel", "runtime", "nodes", "ranks", "threads", "size"), *lines])
