@@ -47,19 +47,22 @@ class Left:
 
     def __init__(self, ready: Sequence[Launch], earlier: Mapping[str, Sequence[float]]):
         self.todo = Counter(one.point.id for one in ready)
-        self.limits = {one.point.id: one.limit for one in ready}
         self.taken = {point: [*earlier.get(point, ())] for point in self.todo}
+        # Of one launch of each point.
+        self.seconds = {one.point.id: one.limit for one in ready}
+        self.seconds |= {point: median(known) for point, known in self.taken.items() if known}
 
     def end(self, launch: Launch, seconds: float) -> None:
         """Count a launch that has ended."""
         self.todo[launch.point.id] -= 1
-        self.taken[launch.point.id].append(seconds)
+        known = self.taken[launch.point.id]
+        known.append(seconds)
+        self.seconds[launch.point.id] = median(known)
 
     def __str__(self) -> str:
         """Return it in words, as: about 1 h 20 min left; nothing where nothing is to be done."""
         todo = +self.todo
-        seconds = {p: median(self.taken[p]) if self.taken[p] else self.limits[p] for p in todo}
-        whole = duration(sum(n * seconds[p] for p, n in todo.items()))
+        whole = duration(sum(n * self.seconds[p] for p, n in todo.items()))
         return f"{'about' if all(self.taken[p] for p in todo) else 'at most'} {whole} left" if todo else ""
 
 
