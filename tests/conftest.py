@@ -54,6 +54,22 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser that asks for nothing on its own account."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        # Root has no sandbox to use.
+        options += ["--no-sandbox"] if os.geteuid() == 0 else []
+        with playwright.chromium.launch(executable_path=path, args=options) as started:
+            yield started
+
+
 @pytest.fixture
 def mark(monkeypatch):
     """Mark all processes that a test starts, and show that none is left after it."""

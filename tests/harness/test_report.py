@@ -1,8 +1,6 @@
 """The page in a real browser: complete, alone, without complaint, on a desk and on a phone."""
 
 import json
-import os
-import shutil
 from dataclasses import asdict, replace
 from itertools import product
 
@@ -14,8 +12,6 @@ from prk.harness.show import overview, report, table
 from tests.harness.making import planned, renamed, stored
 from tests.harness.test_figures import MACHINE, losing, scaling
 from tests.launch import run
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +41,6 @@ def split_first(kept, point):
     ranks = [{"computing": c, "communicating": 0.01, "waiting": 0.05} for c in (0.04, 0.02)]
     spread = [{k: {"min": v, "mean": v, "max": v} for k, v in rank.items()} for rank in ranks]
     path.write_text(json.dumps({**record, "split": {"repetitions": 3, "ranks": spread}}))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        # Root has no sandbox to use.
-        options += ["--no-sandbox"] if os.geteuid() == 0 else []
-        with playwright.chromium.launch(executable_path=CHROMIUM, args=options) as started:
-            yield started
 
 
 @pytest.mark.parametrize("width", [1280, 390])

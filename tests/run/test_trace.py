@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import shutil
 
 import pytest
 
@@ -171,37 +169,28 @@ def test_threads_of_a_rank_have_lanes_of_their_own():
     assert sorted({e["tid"] for e in events if e["ph"] == "X"}) == [0, 1, 2, 3]
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-
-
-def test_the_page_opens_from_disk_and_says_who_waited(tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_opens_from_disk_and_says_who_waited(browser, tmp_path):
     path = tmp_path / "timeline.html"
     path.write_bytes(page.document(ring(4, 3, 5), ABOUT))
-    with sync_playwright() as playwright:
-        more = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=more)
-        shown = browser.new_page(viewport={"width": 900, "height": 600})
-        requests: list[str] = []
-        complaints: list[str] = []
-        shown.on("request", lambda request: requests.append(request.url))
-        shown.on("console", lambda message: complaints.append(message.text))
-        shown.on("pageerror", lambda error: complaints.append(str(error)))
-        shown.goto(path.as_uri())
-        assert shown.title() == ABOUT["title"]
-        assert shown.locator("tbody tr").first.inner_text().split("\t")[1] == "late sender"
-        seen, box = set(), shown.locator("canvas").bounding_box()
-        assert box
-        for place in range(100, 880, 6):
-            shown.mouse.move(place, box["y"] + 12)
-            seen.add(shown.inner_text("#about").partition(",")[0])
-        assert {"rank 0 (node-0001): MPI_Send", "rank 0 (node-0001): computing"} <= seen
-        assert any("MPI_Recv: late sender" in one for one in seen)
-        before = shown.locator("canvas").screenshot()
-        shown.click("#in")
-        shown.wait_for_timeout(100)
-        assert shown.locator("canvas").screenshot() != before
-        browser.close()
+    shown = browser.new_page(viewport={"width": 900, "height": 600})
+    requests: list[str] = []
+    complaints: list[str] = []
+    shown.on("request", lambda request: requests.append(request.url))
+    shown.on("console", lambda message: complaints.append(message.text))
+    shown.on("pageerror", lambda error: complaints.append(str(error)))
+    shown.goto(path.as_uri())
+    assert shown.title() == ABOUT["title"]
+    assert shown.locator("tbody tr").first.inner_text().split("\t")[1] == "late sender"
+    seen, box = set(), shown.locator("canvas").bounding_box()
+    assert box
+    for place in range(100, 880, 6):
+        shown.mouse.move(place, box["y"] + 12)
+        seen.add(shown.inner_text("#about").partition(",")[0])
+    assert {"rank 0 (node-0001): MPI_Send", "rank 0 (node-0001): computing"} <= seen
+    assert any("MPI_Recv: late sender" in one for one in seen)
+    before = shown.locator("canvas").screenshot()
+    shown.click("#in")
+    shown.wait_for_timeout(100)
+    assert shown.locator("canvas").screenshot() != before
     assert requests == [path.as_uri()]
     assert not complaints
