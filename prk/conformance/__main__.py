@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import prk
 from prk.conformance import conform, mutation, report
 from prk.conformance.report import Result
 from prk.problem import Refusal
@@ -50,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return what the command line understands."""
     found = argparse.ArgumentParser(prog="python -m prk.conformance", description=__doc__, allow_abbrev=False)
+    found.add_argument("--version", action="version", version=f"prk {prk.__version__}")
     found.add_argument("runtime", nargs="+", metavar="NAME", help=f"runtimes, or {EVERY}")
     found.add_argument("--kernel", action="append", metavar="NAME", help="only this kernel; may be repeated")
     found.add_argument(

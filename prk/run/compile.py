@@ -41,6 +41,10 @@ def main(narrowed: Sequence[str]) -> int:
         except Refusal as refusal:
             print(f"prk compile: {refusal}", file=sys.stderr)
             return 2
+        if narrowed and not chosen:
+            why = f"no runtime can run {kernel} here; python -m prk says what would install one"
+            print(f"prk compile: {why}", file=sys.stderr)
+            return 2
         for name in chosen:
             failed |= not _start(kernel, name, narrowed[1:])
     return int(failed)

@@ -84,6 +84,12 @@ def test_a_wrong_option_is_refused():
         compile.runtimes("stencil", ["--runtime", "mpi1", "--pe", "2"])
 
 
+def test_a_kernel_that_no_runtime_can_run_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(registry, "missing", lambda *_: "nothing is installed")
+    assert compile.main(["nstream"]) == 2
+    assert "no runtime can run nstream here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("runtime", "name"), CELLS)
 @pytest.mark.parametrize("members", [1, 2, 3, 4, 6, 24])
 def test_the_smallest_problem_suits_any_number_of_members(runtime, name, members):

@@ -761,6 +761,10 @@ def test_without_slurm_scripts_can_still_be_written(tmp_path):
     ]
     # And again, as often as one likes.
     assert bench("submit", *SWEEP, "--dry-run").stdout.count("nodes-1.sbatch") == 1
+    jobs = tmp_path / "s" / "slurm" / "jobs.json"
+    jobs.write_text(jobs.read_text().replace('"schema": 1', '"schema": 9'))
+    done = bench("status", tmp_path / "s")
+    assert (done.returncode, "it has schema 9, this prk reads 1" in done.stderr) == (2, True), done.stderr
 
 
 def test_steps_of_a_point_state_all_that_slurm_is_to_know():

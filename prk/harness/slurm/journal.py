@@ -100,6 +100,8 @@ def read(kept: Store) -> Journal | None:
     """Return the journal, or None if the sweep was never made into jobs. Raises Refusal if it is spoilt."""
     try:
         table = json.loads(path(kept).read_text())
+        if table["schema"] != VERSION:
+            raise ValueError(f"it has schema {table['schema']}, this prk reads {VERSION}")
         jobs = tuple(Entry(**{**j, "launches": tuple(j["launches"])}) for j in table["jobs"])
         return Journal(Site.of(table["site"]), jobs)
     except FileNotFoundError:
