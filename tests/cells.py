@@ -171,18 +171,31 @@ def compare(job, comm):
 
 
 def jobs(name, kernel, size, **given):
-    """Return what a cell is tested with on `size` members, leaving out what it refuses."""
+    """Return what a cell is tested with on `size` members, leaving out what it refuses.
+
+    On up to three members the defaults meet every problem, and each other value of an option a third of them;
+    on more, the defaults meet a third and each other value one. Which one differs from value to value.
+    """
     how = registry.runtime(name)
     for number, options in enumerate(variants(name, kernel, given)):
-        # Beyond the defaults, and on more than three members, a few problems of a kernel are enough.
-        for problem in problems(kernel, size)[:: 1 if number == 0 and size <= 3 else 3]:
-            job = Job(kernel, name, problem, options)
-            try:
-                problem.refuse(size)
-                how.refuse(kernel, problem, options, size)
-            except Refusal:
-                continue
-            yield job
+        made = problems(kernel, size)
+        order = [problem for first in range(3) for problem in made[(number + first) % 3 :: 3]]
+        third = -(-len(made) // 3)
+        least, more = (1, third) if number else (third, len(made))
+        accepted = (
+            job for problem in order if not refused(job := Job(kernel, name, problem, options), how, size)
+        )
+        yield from itertools.islice(accepted, more if size <= 3 else least)
+
+
+def refused(job, how, size):
+    """Tell whether a problem or the runtime does not allow what a job asks for."""
+    try:
+        job.problem.refuse(size)
+        how.refuse(job.kernel, job.problem, job.options, size)
+    except Refusal:
+        return True
+    return False
 
 
 def common(name):
