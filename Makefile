@@ -80,6 +80,8 @@ $(VENV)/demo: $(VENV)/torch pyproject.toml constraints.txt
 
 $(VENV)/develop: $(VENV)/torch pyproject.toml constraints.txt
 	$(PIP) -e '.[$(EXTRAS),ml,test,docs,check]'
+	# Brings MovieLens-100K; nothing of it is imported.
+	$(PIP) --no-deps recbole
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
 	! command -v oshcc >/dev/null || OSHCC=oshcc $(PIP) -e '.[shmem]'
 	@touch $(VENV)/demo $@

@@ -1,10 +1,8 @@
 """Data-parallel training: what is trained, on which global batch, and how right training is recognised."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from statistics import mean, pstdev
 from typing import Any, ClassVar
 
@@ -14,14 +12,11 @@ from prk import decomposition
 from prk.check import Check, Fields, Largest, Partial, Smallest, Target
 from prk.cost import Cost
 from prk.coverage import Whole
-from prk.ddp import data
+from prk.ddp import workload
+from prk.ddp.workload import Workload
 from prk.metric import Metric
 from prk.problem import Curve, Measured, Problem, Refusal, parameter
 
-WORKLOADS = ("digits", "fashion-mnist", "synthetic")
-# Training and test samples, the quality target, and the optimizer's step of each.
-SAMPLES = {"digits": data.DIGITS, "fashion-mnist": 60000}
-TARGETS = {"digits": 0.95, "fashion-mnist": 0.92}
 # Relative error of a gradient in single precision, whose sums are ordered differently on other ranks.
 TOLERANCE = 1e-4
 # Steps that are trained once more for the check.
@@ -39,7 +34,6 @@ AUDITED = (
     "relative difference of the ranks' weights after any step",
 )
 RATE = Metric("rate", "samples/s")
-QUALITY = Metric("top-1", "share", kind="quality")
 SECONDS = Metric("time to target", "s", larger_is_better=False, kind="time to target")
 
 
@@ -48,7 +42,7 @@ class Ddp(Problem):
     """Workload, batch and length of a training run."""
 
     title: ClassVar[str] = "data-parallel training"
-    metrics: ClassVar[tuple[Metric, ...]] = (RATE, QUALITY, SECONDS)
+    metrics: ClassVar[tuple[Metric, ...]] = (RATE, *workload.qualities(), SECONDS)
     requires: ClassVar[tuple[str, ...]] = ("torch", "sklearn")
     install: ClassVar[str] = (
         "pip install 'prk[ml]' --extra-index-url https://download.pytorch.org/whl/cpu (its CPU build)"
@@ -64,7 +58,7 @@ class Ddp(Problem):
         "reduced": ("reduced (B/step)", "d"),
         "predicted": ("predicted share", ".3f"),
         "loss": ("last loss", ".5f"),
-        "quality": ("top-1", ".4f"),
+        "quality": ("quality", ".4f"),
         "epochs": ("epochs to target", "d"),
         "seconds": ("time to target (s)", ".3f"),
     }
@@ -81,7 +75,9 @@ class Ddp(Problem):
         219, "timed steps; one more runs first, untimed", label="Number of iterations"
     )
     batch: int = parameter(64, "global batch, divided over the ranks", label="Global batch", size=True)
-    workload: str = parameter("digits", "what is trained", WORKLOADS, label="Workload")
+    workload: str = parameter(
+        "digits", "what is trained; --list says more", tuple(workload.names()), label="Workload"
+    )
     epochs: int = parameter(0, "whole epochs instead of --iterations steps", label="Epochs")
     seed: int = parameter(1, "of weights and order", label="Seed")
     seeds: int = parameter(1, "trainings, each with the next seed", label="Seeds")
@@ -94,21 +90,17 @@ class Ddp(Problem):
         "", "or its layers' widths, as 1024,4096,10: input, hidden ones, output", label="Widths (synthetic)"
     )
     torch_threads: int = parameter(1, "threads that compute in a rank", label="Threads of torch")
-    data: str = parameter("", "folder with the files of Fashion-MNIST", label="Data folder")
+    data: str = parameter("", "folder with the workload's files", label="Data folder")
+
+    @property
+    def trains(self) -> Workload:
+        """Return the workload itself."""
+        return workload.find(self.workload)
 
     @property
     def epoch(self) -> int:
-        """Return the steps of an epoch; the synthetic workload's is the whole run."""
-        return SAMPLES.get(self.workload, self.repetitions * self.batch) // self.batch
-
-    @property
-    def shape(self) -> list[int]:
-        """Return the widths of a model of linear layers: of its input and of each layer's output."""
-        if self.workload == "digits":
-            return [64, 128, 10]
-        if self.widths:
-            return [int(width) for width in self.widths.split(",")]
-        return [math.isqrt(self.weights // self.layers)] * (self.layers + 1)
+        """Return the steps of an epoch."""
+        return self.trains.samples(self) // self.batch
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -120,13 +112,9 @@ class Ddp(Problem):
         return self.batch
 
     def cost(self, size: int, repetition: int = 1) -> Cost:
-        if self.workload == "fashion-mnist":
-            return Cost()
-        multiplied = [a * b for a, b in pairwise(self.shape)]
         steps = (size - 1).bit_length()
         return Cost(
-            # Forwards, for the weights' gradient, and for the inputs', which the first layer does without.
-            flop=2 * self.batch * (3 * sum(multiplied) - multiplied[0]),
+            flop=self.trains.flop(self),
             messages=steps,
             message_bytes=2 * (size - 1) / size * 4 * self.trained,
             chain=steps,
@@ -135,11 +123,7 @@ class Ddp(Problem):
     @property
     def trained(self) -> int:
         """Return how many numbers are trained."""
-        if self.workload == "fashion-mnist":
-            return 146_874
-        # Only the digits' layers have biases.
-        biases = sum(self.shape[1:]) if self.workload == "digits" else 0
-        return sum(a * b for a, b in pairwise(self.shape)) + biases
+        return sum(self.trains.weights(self))
 
     def cases(self, size: int, number: int) -> "Sequence[Ddp]":
         """Return the trainings of repeat `number`, each with a seed of its own and its steps counted out."""
@@ -149,19 +133,15 @@ class Ddp(Problem):
         return [replace(self, seed=seed, seeds=1, iterations=steps, epochs=0) for seed in own]
 
     def memory(self, size: int) -> int:
-        samples = {"digits": 1 << 20, "fashion-mnist": 220 << 20}.get(
-            self.workload, 4 * self.batch * sum(self.shape)
-        )
         # Weights, gradients, momentum, each once more for the check, and six copies that it compares; data
         # and activations; torch itself.
-        return 12 * 4 * self.trained + samples + self.batch * (1 << 16) + (256 << 20)
+        return 12 * 4 * self.trained + self.trains.memory(self) + self.batch * (1 << 16) + (256 << 20)
 
     def refuse(self, size: int) -> None:
         super().refuse(size)
         least = (
             ("--batch", self.batch),
             ("--seeds", self.seeds),
-            ("--layers", self.layers),
             ("--torch-threads", self.torch_threads),
         )
         for option, value in least:
@@ -171,27 +151,21 @@ class Ddp(Problem):
             below, above = self.batch // size * size, (self.batch // size + 1) * size
             works = f"{below} or {above}" if below else f"{above}"
             raise Refusal("--batch", f"{self.batch} does not divide over {size} ranks", f"use {works}")
-        if self.epochs < 0 or (self.epochs and self.workload == "synthetic"):
-            raise Refusal("--epochs", f"{self.epochs} epochs of {self.workload}", "use --iterations")
+        if self.epochs < 0:
+            raise Refusal("--epochs", f"{self.epochs} is too few", "use at least 1, or 0 for --iterations")
+        if self.learning_rate <= 0:
+            raise Refusal("--learning-rate", f"{self.learning_rate:g} is not positive", "use 0.05")
+        self.trains.refuse(self)
         if self.epoch < 1:
-            most = SAMPLES[self.workload]
+            most = self.trains.samples(self)
             raise Refusal("--batch", f"{self.batch} is more than {self.workload} has", f"use at most {most}")
         if self.epochs * self.epoch == 1:
             raise Refusal("--epochs", "one step would run, untimed", "use more epochs or a smaller --batch")
-        if self.weights < self.layers:
-            raise Refusal("--weights", f"{self.weights} are too few for {self.layers} layers", "use more")
-        if self.widths and not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)+", self.widths):
-            raise Refusal("--widths", f"{self.widths!r} is no list of widths", "use two or more, as 1024,10")
-        if self.learning_rate <= 0:
-            raise Refusal("--learning-rate", f"{self.learning_rate:g} is not positive", "use 0.05")
-        if self.workload == "fashion-mnist":
-            data.check(self.data)
 
     def share(self, step: int, rank: int, size: int) -> np.ndarray:
         """Return the indices of the rank's part of a step's global batch, the same batch for every size."""
         epoch, place = divmod(step, self.epoch)
-        samples = SAMPLES.get(self.workload, self.epoch * self.batch)
-        order = np.random.default_rng((self.seed, epoch)).permutation(samples)
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.trains.samples(self))
         start, stop = decomposition.block(self.batch, size, rank)
         return order[place * self.batch + start : place * self.batch + stop]
 
@@ -223,19 +197,22 @@ class Ddp(Problem):
     def values(self, case: Measured, size: int) -> dict[str, float]:
         quality, epoch, seconds = progress(case)
         found = {RATE.name: RATE.of(case.problem.work, case.seconds)}
-        if quality:
-            found[QUALITY.name] = quality[-1]
+        if quality and self.trains.quality:
+            found[self.trains.quality.name] = quality[-1]
         if epoch:
             found[SECONDS.name] = seconds
         return found
 
     def target(self, cases: Sequence[Measured]) -> Target | None:
         """Return the quality that a run of whole epochs or of the usual length was to reach; else None."""
+        metric, wanted = self.trains.quality, self.trains.target
         asked = self.epochs or self.iterations == type(self).iterations
-        best = [max(quality, default=None) for quality, _, _ in map(progress, cases)]
-        if self.workload not in TARGETS or not asked or None in best:
+        found = [quality for quality, _, _ in map(progress, cases)]
+        if metric is None or wanted is None or not asked or not all(found):
             return None
-        return Target(QUALITY.name, TARGETS[self.workload], min(q for q in best if q is not None))
+        # Of each training its best epoch, of all trainings the worst.
+        best, worst = (max, min) if metric.larger_is_better else (min, max)
+        return Target(metric.name, wanted, worst(map(best, found)), metric.larger_is_better)
 
     def table(self, repeats: Sequence[Sequence[Measured]], size: int) -> list[dict[str, Any]]:
         return [self._row(case, size) for cases in repeats for case in cases]
@@ -274,9 +251,9 @@ class Ddp(Problem):
             "loss curve": [float(v) if math.isfinite(v) else None for v in curve],
             "quality by epoch": progress(first)[0],
         }
-        if self.workload in TARGETS:
+        if self.trains.target is not None:
             epochs = [row["epochs"] for row in rows]
-            found["quality target"] = TARGETS[self.workload]
+            found["quality target"] = self.trains.target
             found["runs that reached it"] = sum(e is not None for e in epochs)
             if len(rows) >= 3 and None not in epochs:
                 seconds = sorted(row["seconds"] for row in rows)
@@ -288,8 +265,9 @@ class Ddp(Problem):
 def progress(case: Measured) -> tuple[list[float], int | None, float]:
     """Return a training's quality after each epoch, the epoch that reached the target, and its seconds."""
     found = case.findings
-    right = np.sum([f["right"] for f in found], axis=0).tolist()
-    quality = [r / found[0]["tested"] for r in right]
-    wanted = TARGETS.get(case.problem.parameters()["workload"], math.inf)
-    reached = next((epoch for epoch, q in enumerate(quality, 1) if q >= wanted), None)
+    trains = case.problem.trains  # type: ignore[attr-defined]
+    quality = [
+        trains.judged(np.sum(sums, axis=0)) for sums in zip(*(f["judged"] for f in found), strict=True)
+    ]
+    reached = next((epoch for epoch, q in enumerate(quality, 1) if trains.reached(q)), None)
     return quality, reached, max(f["ended"][reached - 1] for f in found) if reached else math.inf

@@ -8,13 +8,14 @@ from torch import nn
 
 from prk.ddp import models
 from prk.ddp.problem import Ddp
+from prk.ddp.workload import Tensors
 from prk.team import Team
 
 # Bytes that the first member gathers at once, however many members there are.
 PIECE = 1 << 25
 
-# Inputs and labels of (step, member, members).
-Batch = Callable[[int, int, int], tuple[torch.Tensor, torch.Tensor]]
+# A member's share of a step's batch, by (step, member, members).
+Batch = Callable[[int, int, int], Tensors]
 
 
 def replay(
@@ -31,10 +32,10 @@ def replay(
     losses: list[float] = []
     found: list[np.ndarray] = []
     for step in steps:
-        inputs, labels = batch(step, (team.rank + 1) % team.size, team.size)
+        share = batch(step, (team.rank + 1) % team.size, team.size)
         models.set_learning_rate(optimizer, problem, step)
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(single(inputs), labels)
+        loss = problem.trains.loss(single, share)
         loss.backward()
         whole = mean(team, gradients(own))
         put(own, whole)

@@ -12,15 +12,20 @@ from torch import nn
 from prk import decomposition, kernel
 from prk.allreduce.problem import Allreduce
 from prk.check import Box, Fields
-from prk.ddp import audit, models, replay
+from prk.ddp import audit, models, replay, schedule
 from prk.ddp.problem import REPLAYED, Ddp
+from prk.ddp.workload import Tensors
 
 # Steps by which computation and communication are told apart after the run.
 PROBES = 10
 # A loss below this is compared as it is: of a batch that is known by heart nothing is left.
 MEMORISED = 1e-2
 # What a kernel has seen of its training, a number a step or an epoch.
-SEEN = ("laps", "losses", "right", "ended", "signed")
+SEEN = ("laps", "losses", "judgements", "ended", "signed")
+# What the names of the optimizer's own numbers begin with in a saved state.
+OPTIMIZER = "optimizer "
+# Samples that are tested at once.
+PIECE = 500
 
 
 class Kernel(kernel.Kernel[Ddp]):
@@ -32,14 +37,14 @@ class Kernel(kernel.Kernel[Ddp]):
         # A model that fits its data has gradients so small that the processor would take many times as long.
         torch.set_flush_denormal(True)
         torch.manual_seed(p.seed)
-        self.inputs, self.labels, self.test_inputs, self.test_labels = models.tensors(p)
+        self.data, self.tests = models.tensors(p)
         self.model = models.model(p)
         self.weights = list(self.model.parameters())
         self.optimizer = models.optimizer(p, self.weights)
         self.laps: list[float] = []
         self.losses: list[float] = []
-        # By epoch: right answers to this member's part of the test data, and the seconds of the timed steps.
-        self.right: list[int] = []
+        # By epoch: sums over this member's part of the test data, and the seconds of the timed steps.
+        self.judgements: list[list[float]] = []
         self.ended: list[float] = []
         # Weights before, and gradient of, the steps that are judged, the first and the last one among them.
         self.judged = audit.steps(p)
@@ -61,12 +66,8 @@ class Kernel(kernel.Kernel[Ddp]):
 
         Gradients become ready from the last layer to the first.
         """
-        groups: list[list[torch.Tensor]] = [[]]
-        for weight in reversed(self.weights):
-            if groups[-1] and sum(w.nbytes for w in groups[-1]) + weight.nbytes > limit:
-                groups.append([])
-            groups[-1].append(weight)
-        return groups
+        found = schedule.buckets([weight.nbytes for weight in self.weights], limit)
+        return [[self.weights[place] for place in bucket] for bucket in found]
 
     def allreduce(self, problem: Allreduce) -> Any:
         """Return this runtime's allreduce, by which the share of communication is predicted."""
@@ -79,31 +80,21 @@ class Kernel(kernel.Kernel[Ddp]):
     def average_only(self) -> None:
         """Average the gradients as they are, with nothing to compute meanwhile."""
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.model(inputs)
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.model(*inputs)
 
     def clear(self) -> None:
         """Set all gradients to zero."""
         self.optimizer.zero_grad(set_to_none=False)
 
-    def batch(self, step: int, rank: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return inputs and labels of one member's share of a step's batch."""
-        if self.problem.workload == "synthetic":
-            share = slice(*decomposition.block(self.problem.batch, size, rank))
-            return self.inputs[share], self.labels[share]
-        chosen = torch.from_numpy(self.problem.share(step, rank, size))
-        inputs = self.inputs[chosen]
-        if self.problem.workload == "fashion-mnist":
-            # Mirror half of the images: which ones depends on sample and step, not on the rank.
-            inputs = torch.where(
-                (chosen * 31 + step).bitwise_and(2).bool()[:, None, None, None], inputs.flip(-1), inputs
-            )
-        return inputs, self.labels[chosen]
+    def batch(self, step: int, rank: int, size: int) -> Tensors:
+        """Return one member's share of a step's batch."""
+        return self.problem.trains.batch(self.problem, self.data, self.problem.share(step, rank, size), step)
 
-    def train(self, inputs: torch.Tensor, labels: torch.Tensor, backward: Any) -> float:
+    def train(self, batch: Tensors, backward: Any) -> float:
         """Run one step of the optimizer; return the loss."""
         self.clear()
-        loss = nn.functional.cross_entropy(self.forward(inputs), labels)
+        loss = self.problem.trains.loss(self.forward, batch)
         backward(loss)
         self.optimizer.step()
         return loss.item()
@@ -112,34 +103,32 @@ class Kernel(kernel.Kernel[Ddp]):
         """Run `count` steps, testing the model after each epoch; only the steps are timed."""
         p = self.problem
         for step in range(len(self.laps), len(self.laps) + count):
-            inputs, labels = self.batch(step, self.comm.rank, self.comm.size)
+            batch = self.batch(step, self.comm.rank, self.comm.size)
             models.set_learning_rate(self.optimizer, p, step)
             before = self.flat() if step in self.judged else None
             begin = time.perf_counter()
-            loss = self.train(inputs, labels, self.backward)
+            loss = self.train(batch, self.backward)
             self.laps.append(time.perf_counter() - begin)
             self.losses.append(loss)
             if before is not None:
                 self.kept.append((before, self.gradient()))
             if self.sign:
                 self.signed.append((self.sign(self.gradient()), self.sign(self.flat())))
-            if (step + 1) % p.epoch == 0 and len(self.test_labels):
-                self.right.append(self.test())
+            if (step + 1) % p.epoch == 0 and len(self.tests[0]):
+                self.judgements.append(self.test())
                 self.ended.append(sum(self.laps[1:]))
-                tested = len(self.own_tests()[1])
-                self.note("epoch", {"number": len(self.right), "right": self.right[-1], "tested": tested})
+                self.note("epoch", {"number": len(self.judgements), "judged": self.judgements[-1]})
 
-    def own_tests(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return inputs and labels of this member's part of the test data."""
-        own = slice(*decomposition.block(len(self.test_labels), self.comm.size, self.comm.rank))
-        return self.test_inputs[own], self.test_labels[own]
-
-    def test(self) -> int:
-        """Return how many of this member's part of the test data are recognised."""
-        inputs, labels = self.own_tests()
+    def test(self) -> list[float]:
+        """Return what is summed over this member's part of the test data, by which the model is judged."""
+        first, beyond = decomposition.block(len(self.tests[0]), self.comm.size, self.comm.rank)
+        trains = self.problem.trains
         with torch.no_grad():
-            answers = [self.model(x).argmax(1) for x in inputs.split(500)]
-        return int((torch.cat(answers) == labels).sum())
+            pieces = [
+                trains.judge(self.model, tuple(known[i : min(i + PIECE, beyond)] for known in self.tests))
+                for i in range(first, beyond, PIECE)
+            ]
+        return np.sum(pieces, axis=0).tolist()
 
     def flat(self) -> np.ndarray:
         """Return a copy of all weights."""
@@ -188,19 +177,25 @@ class Kernel(kernel.Kernel[Ddp]):
 
     def save(self) -> dict[str, np.ndarray]:
         """Return weights, momentum, and what has been seen of the training so far."""
-        held = [self.optimizer.state[w].get("momentum_buffer", torch.zeros_like(w)) for w in self.weights]
+        held = [self.optimizer.state.get(weight, {}) for weight in self.weights]
+        named = {name: [one[name].reshape(-1) for one in held] for name in held[0]}
         return {
             "weights": self.flat(),
-            "momentum": torch.cat([m.reshape(-1) for m in held]).numpy().copy(),
+            **{f"{OPTIMIZER}{name}": torch.cat(known).numpy().copy() for name, known in named.items()},
             "kept": np.array(self.kept),
             **{name: np.array(getattr(self, name)) for name in SEEN},
         }
 
     def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
         nn.utils.vector_to_parameters(torch.from_numpy(state["weights"].copy()), self.weights)
-        momentum = torch.from_numpy(state["momentum"].copy()).split([w.numel() for w in self.weights])
-        for weight, own in zip(self.weights, momentum, strict=True):
-            self.optimizer.state[weight]["momentum_buffer"] = own.view_as(weight)
+        self.optimizer.state.clear()
+        for name in (n for n in state if n.startswith(OPTIMIZER)):
+            held = torch.from_numpy(state[name].copy())
+            # A number for each number of a weight, or one for the whole of it, as the steps it has had.
+            shapes = [w.shape if len(held) == len(state["weights"]) else torch.Size() for w in self.weights]
+            parts = held.split([shape.numel() for shape in shapes])
+            for weight, shape, part in zip(self.weights, shapes, parts, strict=True):
+                self.optimizer.state[weight][name.removeprefix(OPTIMIZER)] = part.view(shape)
         self.kept = [(before, gradient) for before, gradient in state["kept"]]
         for name in SEEN:
             setattr(self, name, state[name].tolist())
@@ -210,12 +205,12 @@ class Kernel(kernel.Kernel[Ddp]):
 
         The medians of turns that begin after a barrier, when nobody needs the weights any more.
         """
-        inputs, labels = self.batch(0, self.comm.rank, self.comm.size)
+        batch = self.batch(0, self.comm.rank, self.comm.size)
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0
         kinds = {
-            "compute": lambda: self.train(inputs, labels, self.backward_alone),
-            "step": lambda: self.train(inputs, labels, self.backward),
+            "compute": lambda: self.train(batch, self.backward_alone),
+            "step": lambda: self.train(batch, self.backward),
             "alone": self.average_only,
         }
         seconds = np.zeros((PROBES, len(kinds)))
@@ -244,8 +239,7 @@ class Kernel(kernel.Kernel[Ddp]):
         return {
             **self.probed,
             "reduced": sum(w.numel() * w.element_size() for w in self.weights) if self.comm.size > 1 else 0,
-            "right": self.right,
-            "tested": max(1, len(self.test_labels)),
+            "judged": self.judgements,
             "ended": self.ended,
             "losses": self.losses,
             "last": self.losses[-1],

@@ -25,13 +25,13 @@ class Kernel(serial.Kernel):
             self.model, bucket_cap_mb=self.options["bucket-mb"], gradient_as_bucket_view=True
         )
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.wrapped(inputs)
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.wrapped(*inputs)
 
-    def train(self, inputs, labels, backward):
+    def train(self, batch, backward):
         # The wrapper decides in the forward pass whether the backward pass will communicate.
         self.wrapped.require_backward_grad_sync = backward != self.backward_alone
-        return super().train(inputs, labels, backward)
+        return super().train(batch, backward)
 
     def average_only(self) -> None:
         for message in self.messages:

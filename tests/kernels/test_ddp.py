@@ -16,8 +16,9 @@ import pytest
 
 from prk import cli
 from prk.check import Partial, Target, combined
-from prk.ddp import data, models, replay, serial
+from prk.ddp import models, replay, serial, workload
 from prk.ddp.problem import Ddp
+from prk.ddp.workloads import fashion_mnist, recommendation
 from prk.problem import Measured, Refusal
 from prk.run import member, registry
 from prk.team import Solo
@@ -72,10 +73,10 @@ def test_record_holds_what_a_point_must_state(records):
 
 def test_step_is_split_by_the_slowest_rank():
     fast = {"compute": 0.08, "step": 0.15, "alone": 0.08, "table": 0.06}
-    same = {"reduced": 40, "right": [9, 96], "tested": 100, "ended": [1.0, 2.0], "losses": [], "last": 0.5}
+    same = {"reduced": 40, "judged": [[9, 100], [96, 100]], "ended": [1.0, 2.0], "losses": [], "last": 0.5}
     problem = Ddp(batch=60)
     slow = {**fast, "compute": 0.1}
-    case = Measured(problem, 0.15, (), (), ({**fast, **same}, {**slow, **same, "right": [0, 0]}))
+    case = Measured(problem, 0.15, (), (), ({**fast, **same}, {**slow, **same, "judged": [[0, 0], [0, 0]]}))
     row = problem._row(case, 2)
     assert row["throughput"] == pytest.approx(400)
     split = [row[k] for k in ("compute", "exposed", "hidden", "efficiency", "predicted")]
@@ -84,13 +85,13 @@ def test_step_is_split_by_the_slowest_rank():
 
 
 def test_spread_over_seeds_leaves_out_the_fastest_and_the_slowest():
-    found = {"compute": 0.1, "step": 0.1, "alone": 0.0, "table": 0.0, "reduced": 0, "tested": 100}
+    found = {"compute": 0.1, "step": 0.1, "alone": 0.0, "table": 0.0, "reduced": 0}
     problem = Ddp()
 
     def run(epochs, seconds):
-        right = [0] * (epochs - 1) + [99]
+        judged = [[0, 100]] * (epochs - 1) + [[99, 100]]
         ended = [0.0] * (epochs - 1) + [seconds]
-        own = {**found, "right": right, "ended": ended, "losses": [], "last": 0.5}
+        own = {**found, "judged": judged, "ended": ended, "losses": [], "last": 0.5}
         return [Measured(problem, 0.1, (), (), (own,))]
 
     summary = problem.summary([run(2, 9.0), run(4, 1.0), run(2, 2.0), run(4, 4.0)], 1)
@@ -197,8 +198,7 @@ def dies(job, comm):
 
 def trained(best, problem):
     """Return a training whose quality after its epochs was best in the second."""
-    right = [[50, best]]
-    found = {"right": right[0], "tested": 100, "ended": [1.0, 2.0]}
+    found = {"judged": [[50, 100], [best, 100]], "ended": [1.0, 2.0]}
     return Measured(problem.cases(1, 0)[0], 0.1, (), (), (found,))
 
 
@@ -212,7 +212,7 @@ def test_target_is_that_of_a_run_that_was_to_reach_it():
         assert not missed.met
     # A run of so many steps is for their rate, less than an epoch has no quality, synthetic data neither.
     assert Ddp(iterations=60).target([trained(94, usual)]) is None
-    none = Measured(usual, 0.1, (), (), ({"right": [], "tested": 100, "ended": []},))
+    none = Measured(usual, 0.1, (), (), ({"judged": [], "ended": []},))
     assert usual.target([none]) is None
     assert Ddp(workload="synthetic").target([none]) is None
     assert set(usual.values(none, 1)) == {"rate"}
@@ -333,7 +333,7 @@ def test_findings_do_no_work(monkeypatch):
     one.probe()
     for name in ("train", "batch", "table", "test"):
         monkeypatch.setattr(one, name, None)
-    assert set(one.findings()) >= {"compute", "step", "alone", "table", "right", "losses"}
+    assert set(one.findings()) >= {"compute", "step", "alone", "table", "judged", "losses"}
 
 
 def test_synthetic_has_the_parameters_asked_for():
@@ -354,9 +354,9 @@ def test_synthetic_has_the_parameters_asked_for():
         ({"batch": 0}, 1, "--batch"),
         ({"batch": 2000}, 1, "at most 1437"),
         ({"epochs": 2, "workload": "synthetic"}, 1, "--epochs"),
-        ({"weights": 1, "layers": 2}, 1, "--weights"),
+        ({"workload": "synthetic", "weights": 1, "layers": 2}, 1, "--weights"),
         ({"seeds": 0}, 1, "--seeds"),
-        ({"widths": "100,ten"}, 1, "--widths"),
+        ({"workload": "synthetic", "widths": "100,ten"}, 1, "--widths"),
         ({"learning_rate": 0.0}, 1, "--learning-rate"),
         ({"workload": "fashion-mnist", "data": "/nowhere"}, 1, "/nowhere has no train-images-idx3-ubyte"),
     ],
@@ -367,7 +367,7 @@ def test_wrong_input_is_refused(given, size, named):
 
 
 def test_folder_of_fashion_mnist_is_trained_on_or_what_is_wrong_with_it_named(tmp_path):
-    for name, shape in data.FILES.items():
+    for name, shape in fashion_mnist.FILES.items():
         header = struct.pack(f">I{len(shape)}I", 0x800 + len(shape), *shape)
         body = (np.arange(math.prod(shape)) * 7919 % 10007 % (256 if len(shape) > 1 else 10)).astype(np.uint8)
         (tmp_path / name).write_bytes(header + body.tobytes())
@@ -380,11 +380,11 @@ def test_folder_of_fashion_mnist_is_trained_on_or_what_is_wrong_with_it_named(tm
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     with pytest.raises(Refusal, match="t10k-labels-idx1-ubyte has 10007 bytes, expected 10008"):
-        data.check(str(tmp_path))
+        Ddp(workload="fashion-mnist", data=str(tmp_path)).refuse(1)
     path.unlink()
     (tmp_path / f"{path.name}.gz").write_bytes(gzip.compress(whole)[:-9])
     with pytest.raises(Refusal, match="cannot be read"):
-        data.check(str(tmp_path))
+        Ddp(workload="fashion-mnist", data=str(tmp_path)).refuse(1)
     done = kernel("ddp", "--workload", "fashion-mnist", "--data", tmp_path)
     assert done.returncode == 2
     assert len(own_lines(done)) == 1
@@ -406,10 +406,95 @@ if __name__ == "__main__":
     sys.exit(registry.runtime("mpi1").launch(replace(job, program="tests.kernels.test_ddp:dies")).code)
 
 
-@pytest.mark.parametrize("workload", ["digits", "fashion-mnist", "synthetic"])
-def test_how_many_numbers_are_trained_is_known_without_the_model(workload):
-    problem = Ddp(workload=workload)
-    assert problem.trained == sum(w.numel() for w in models.model(problem).parameters())
+@pytest.mark.parametrize("name", workload.names())
+def test_how_many_numbers_are_trained_is_known_without_the_model(name):
+    problem = Ddp(workload=name)
+    assert problem.trains.weights(problem) == [w.numel() for w in models.model(problem).parameters()]
+
+
+def test_planning_imports_no_torch():
+    code = (
+        "import sys; from prk.ddp.problem import Ddp; from prk.ddp import workload\n"
+        "for name in workload.names(): Ddp(workload=name).cost(2), Ddp(workload=name).memory(2)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = run(sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_list_says_what_is_here_and_how_to_get_the_rest(tmp_path):
+    done = run(sys.executable, "-m", "prk.ddp", "--list", "--data", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows, missing = done.stdout.split("\n\n")
+    assert [row.split()[0] for row in rows.splitlines()[1:]] == list(workload.names())
+    assert "fashion-mnist: " in missing
+    assert "recommendation: " in missing
+    assert "digits: " not in missing
+    for name in workload.names():
+        assert workload.find(name).source in (workload.REAL, workload.GENERATED, workload.PROXY)
+
+
+PLUGIN = """
+from prk.ddp.workloads import digits
+
+
+class Workload(digits.Workload):
+    title = "digits once more"
+    target = 0.5
+"""
+
+
+def test_another_package_s_workload_is_trained_and_a_broken_one_is_named(tmp_path):
+    (tmp_path / "more_digits.py").write_text(PLUGIN)
+    (tmp_path / "no_digits.py").write_text("1 / 0")
+    about = tmp_path / "more-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: more\nVersion: 1\n")
+    points = "more = more_digits\nbroken = no_digits\ndigits = no_digits\n"
+    (about / "entry_points.txt").write_text(f"[prk.workloads]\n{points}")
+    given = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    done = kernel("ddp", "--workload", "more", "--epochs", 1, size=2, **given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "quality target = 0.5" in done.stdout
+    done = kernel("ddp", "--workload", "broken", **given)
+    assert done.returncode == 2
+    assert "no_digits" not in done.stdout
+    assert own_lines(done) == [
+        "prk.ddp: --workload: broken cannot be used (ZeroDivisionError: division by zero); "
+        "mend its package, or use another"
+    ]
+
+
+def test_films_are_drawn_alike_on_any_number_of_ranks_and_never_one_that_was_seen():
+    draw = np.random.default_rng(5)
+    seen = draw.random((recommendation.USERS, recommendation.ITEMS)) < 0.3
+    users, samples = draw.integers(0, recommendation.USERS, 4000), draw.permutation(4000)
+    places = np.arange(4000) % 4
+    found = recommendation.unseen(seen, users, 7, samples, places)
+    parts = [recommendation.unseen(seen, users[i::3], 7, samples[i::3], places[i::3]) for i in range(3)]
+    assert all(np.array_equal(part, found[i::3]) for i, part in enumerate(parts))
+    # Of eight draws all may be films that were seen: at 0.3 once in 15,000.
+    assert seen[users, found].sum() <= 3
+    assert len(np.unique(found)) > 1400
+    assert not np.array_equal(recommendation.unseen(seen, users, 8, samples, places), found)
+
+
+def test_recommendation_is_trained_to_its_target_on_any_runtime(tmp_path):
+    path = tmp_path / "record.json"
+    given = recommendation.Workload.usual.split()
+    done = kernel("ddp", "--workload", "recommendation", *given, "--json", path, size=2, seconds=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = json.loads(path.read_text())
+    assert made["status"] == "ok", made["reason"]
+    assert made["metrics"]["HR@10"]["values"][0] > 0.5
+    assert made["table"][0]["epochs"]
+
+
+@pytest.mark.parametrize(("text", "named"), [("1\tone\n", "cannot be read"), ("1\t1\t3\t9\n" * 9, "is not")])
+def test_a_file_that_is_not_movielens_is_named(tmp_path, text, named):
+    (tmp_path / "u.data").write_text(text)
+    with pytest.raises(Refusal, match=f"u.data {named}"):
+        Ddp(workload="recommendation", data=str(tmp_path)).refuse(1)
 
 
 @pytest.mark.parametrize("words", [["--batch", 4, "--iterations", 1, "--weights", 9], ["--batch", 16]])

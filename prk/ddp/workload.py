@@ -1,0 +1,176 @@
+"""What is trained: the contract of a workload, and where workloads are found. Imports no PyTorch.
+
+A workload is a module of prk/ddp/workloads with a class `Workload`, or one that another package offers by an
+entry point of the group `prk.workloads`. Planning and refusing need what it says without PyTorch, so modules
+import that where they need it.
+"""
+
+import importlib
+import math
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from prk.ddp import workloads
+from prk.metric import Metric
+from prk.problem import Refusal
+
+if TYPE_CHECKING:
+    import torch
+
+    from prk.ddp.problem import Ddp
+
+REAL, GENERATED, PROXY = "real data", "generated data", "proxy"
+GROUP = "prk.workloads"
+MOMENTUM = 0.9
+
+# One array for each thing that is known of a sample, its first axis the samples.
+Arrays = tuple[np.ndarray, ...]
+Tensors = tuple["torch.Tensor", ...]
+Forward = Callable[..., "torch.Tensor"]
+
+
+class Workload:
+    """Data, model, loss and quality of a task. What is left out here is that of a classification."""
+
+    name: str
+    title: ClassVar[str]
+    # Real data, generated data, or a proxy for a task that cannot be had.
+    source: ClassVar[str] = REAL
+    # The task's number in AIBench, and its name in MLPerf, where it has one.
+    aibench: ClassVar[str] = ""
+    mlperf: ClassVar[str] = ""
+    # By what the model is judged after each epoch, and the value that ends a training.
+    quality: ClassVar[Metric | None] = Metric("top-1", "share", kind="quality")
+    target: ClassVar[float | None] = None
+    # Options that reach the target.
+    usual: ClassVar[str] = ""
+    # Where the data come from, for those who have not got them.
+    get: ClassVar[str] = ""
+
+    def samples(self, problem: "Ddp") -> int:
+        """Return the number of training samples."""
+        raise NotImplementedError
+
+    def weights(self, problem: "Ddp") -> list[int]:
+        """Return how many numbers each of the model's weights has, in the model's order."""
+        raise NotImplementedError
+
+    def flop(self, problem: "Ddp") -> int:
+        """Return the operations of a step over all ranks, a multiply-add being two; 0: unknown."""
+        return 0
+
+    def memory(self, problem: "Ddp") -> int:
+        """Return the bytes of the data, which every rank holds."""
+        raise NotImplementedError
+
+    def refuse(self, problem: "Ddp") -> None:
+        """Raise Refusal for parameters that do not suit the workload, and for data that are not there."""
+
+    def data(self, problem: "Ddp") -> tuple[Arrays, Arrays]:
+        """Return the training data and the test data, as arrays over the samples. Raises Refusal."""
+        raise NotImplementedError
+
+    def model(self, problem: "Ddp") -> "torch.nn.Module":
+        """Return the model, its weights not yet drawn. No layer may depend on how a batch is divided."""
+        raise NotImplementedError
+
+    def spread(self, name: str, shape: Sequence[int]) -> float:
+        """Return the standard deviation of a weight's first numbers; vectors begin as 0, or 1 in a norm."""
+        return math.sqrt(2 / math.prod(shape[1:]))
+
+    def optimizer(self, problem: "Ddp", weights: Any) -> "torch.optim.Optimizer":
+        """Return what changes the weights in each step: by default v = m v + g, w -= lr v."""
+        import torch
+
+        return torch.optim.SGD(weights, problem.learning_rate, MOMENTUM)
+
+    def learning_rate(self, problem: "Ddp", step: int) -> float:
+        """Return a step's learning rate: up in the first tenth of the run, down to zero by its end."""
+        part = (step + 1) / problem.repetitions
+        return problem.learning_rate * min(10 * part, (1.0 - part) / 0.9 + 1e-3)
+
+    def batch(self, problem: "Ddp", data: Tensors, chosen: np.ndarray, step: int) -> Tensors:
+        """Return what a step takes of the samples `chosen`, which depends on sample and step alone."""
+        import torch
+
+        index = torch.from_numpy(chosen)
+        return tuple(known[index] for known in data)
+
+    def loss(self, forward: Forward, batch: Tensors) -> "torch.Tensor":
+        """Return the mean loss over a batch, such that means over equal shares average to the whole one's."""
+        from torch import nn
+
+        inputs, labels = batch
+        return nn.functional.cross_entropy(forward(inputs), labels)
+
+    def judge(self, forward: Forward, tested: Tensors) -> np.ndarray:
+        """Return sums over some test samples, of which those over all make the quality (`judged`)."""
+        inputs, labels = tested
+        return np.array([int((forward(inputs).argmax(1) == labels).sum()), len(labels)], float)
+
+    def judged(self, sums: np.ndarray) -> float:
+        """Return the quality, from the sums over all test samples."""
+        return float(sums[0] / sums[1])
+
+    def reached(self, quality: float) -> bool:
+        """Tell whether a quality is the target's, or better."""
+        if self.quality is None or self.target is None:
+            return False
+        return not self.quality.better(self.target, quality)
+
+
+@cache
+def names() -> dict[str, str]:
+    """Return the workloads' names and modules, our own first."""
+    own = {m.name.replace("_", "-"): f"{workloads.__name__}.{m.name}" for m in _modules()}
+    offered = {e.name: e.value for e in entry_points(group=GROUP)}
+    # A name that is ours stays ours, whatever else is installed.
+    return own | {name: module for name, module in offered.items() if name not in own}
+
+
+def _modules() -> Sequence[pkgutil.ModuleInfo]:
+    return [m for m in pkgutil.iter_modules(workloads.__path__) if not m.name.startswith("_")]
+
+
+@cache
+def find(name: str) -> Workload:
+    """Return the workload called `name`. Raises Refusal if there is none, or if its package is broken."""
+    if name not in names():
+        raise Refusal("--workload", f"there is no {name!r}", f"use one of {', '.join(names())}")
+    try:
+        found: Workload = importlib.import_module(names()[name]).Workload()
+    except Exception as error:
+        if names()[name].startswith(workloads.__name__):
+            raise
+        why = f"{name} cannot be used ({type(error).__name__}: {error})".splitlines()[0]
+        raise Refusal("--workload", why, "mend its package, or use another") from None
+    found.name = name
+    return found
+
+
+def qualities() -> tuple[Metric, ...]:
+    """Return the metrics by which workloads are judged, each once; those of broken packages are left out."""
+    found: Mapping[Metric, None] = {}
+    for name in names():
+        try:
+            metric = find(name).quality
+        except Refusal:
+            continue
+        if metric:
+            found = {**found, metric: None}
+    return tuple(found)
+
+
+def linear_flop(batch: int, shape: Sequence[int]) -> int:
+    """Return the operations of a step of linear layers: forwards, for weights, for inputs but the first's.
+
+    shape: the widths of the input and of each layer's output.
+    """
+    multiplied = [a * b for a, b in pairwise(shape)]
+    return 2 * batch * (3 * sum(multiplied) - multiplied[0])
