@@ -305,4 +305,5 @@ def pic(n, particles, k, m, mode, repetitions, events="", **more):
             one["at"] = [(x + vx + fx / 2) % n, (y + vy + fy / 2) % n, vx + fx, vy + fy]
     values = np.array([[*one["at"], float(one.get("end", repetitions))] for one in found]).reshape(-1, 5)
     mesh = np.repeat((-1.0) ** np.arange(n)[:, None], n, axis=1)
-    return {"particles": Keyed(np.arange(len(found)), values), "mesh": mesh}
+    particles_and_ends = Keyed(np.arange(len(found)), values)
+    return {"particles": particles_and_ends, "mesh": Keyed(np.arange(n * n), mesh.ravel())}

@@ -41,43 +41,49 @@ class Kernel(serial.Kernel):
         raise NotImplementedError
 
     def total(self, counts: np.ndarray) -> np.ndarray:
-        """Return the sums of all members' counts, element by element. Collective."""
-        raise NotImplementedError
+        """Return the sums of all members' counts, element by element. Collective.
+
+        They go up a binary tree, and what they come to down again. All take part in every exchange.
+        """
+        rank, found, below = self.comm.rank, counts.astype(float), []
+        for step in (1 << level for level in range((self.comm.size - 1).bit_length())):
+            child = [rank + step] if rank % (2 * step) == 0 and rank + step < self.comm.size else []
+            parent = [rank - step] if rank % (2 * step) == step else []
+            for came in self.exchange(child + parent, [np.empty(0)] * len(child) + [found] * len(parent)):
+                found = found + came.reshape(counts.shape) if came.size else found
+            below.append((child, parent))
+        for child, parent in reversed(below):
+            for came in self.exchange(child + parent, [found] * len(child) + [np.empty(0)] * len(parent)):
+                found = came.reshape(counts.shape) if came.size else found
+        return found.astype(np.int64)
 
     def meet(self) -> None:
         """Find out who the neighbours are."""
         self.neighbours = self.cuts.neighbours(self.comm.rank)
-        self.slots = self.slots_of(self.neighbours)
-
-    def slots_of(self, partners: Sequence[int]) -> np.ndarray:
-        """Return for each rank which of the partners it is; -1 if none."""
-        found = np.full(self.comm.size, -1)
-        found[list(partners)] = np.arange(len(partners))
-        return found
+        self.slots = self.cuts.slots(self.neighbours)
 
     def begin(self) -> None:
         """Begin a period."""
         self.work, self.seconds = 0, 0.0
-
-    def push(self) -> int:
-        start = perf_counter()
-        leaving = super().push()
-        self.seconds += perf_counter() - start
-        self.work += self.particles.held
-        return leaving
 
     def send(self, leaving: int) -> None:
         self.hand_over(leaving, self.neighbours, self.slots)
 
     def hand_over(self, leaving: int, partners: Sequence[int], slots: np.ndarray) -> None:
         """Give particles whose places are noted to the partners whose tiles they are in; take what comes."""
-        one = self.particles
+        one = self.tile.particles
         out = one.sorted(leaving, *self.cuts.owners, slots, len(partners))
         for rows in self.exchange(partners, out):
             one.append(rows.reshape(-1, ROWS))
 
     def step(self) -> None:
-        super().step()
+        self.tile.happen(self.done)
+        start = perf_counter()
+        leaving = self.push()
+        self.seconds += perf_counter() - start
+        self.work += self.tile.particles.held
+        self.send(leaving)
+        self.done += 1
         if self.done == 1:
             # The warm-up compiles, and is no part of a period.
             self.begin()
@@ -98,7 +104,7 @@ class Kernel(serial.Kernel):
 
     def wanted(self) -> tuple[Cuts, int]:
         """Return borders that suit the load, and how many of them did not move as far as they should."""
-        one, n = self.particles, self.problem.n
+        one, n = self.tile.particles, self.problem.n
         counts = np.zeros((2, n), np.int64)
         for axis, row in enumerate((X, Y)):
             loops.histogram(one.rows[row, : one.held], counts[axis])
@@ -115,32 +121,33 @@ class Kernel(serial.Kernel):
         partners = schedule.partners(old, new, rank)
         came = self.exchange(partners, [self.given(new, to) for to in partners])
         pieces = {rank: self.given(new, rank), **dict(zip(partners, came, strict=True))}
-        self.cuts, self.box = new, new.box(rank)
-        (x0, x1), (y0, y1) = self.box
-        self.charges = memory.empty((x1 - x0 + 1, y1 - y0 + 1))
+        (x0, x1), (y0, y1) = new.box(rank)
+        charges = memory.empty((x1 - x0 + 1, y1 - y0 + 1))
         for giver, values in pieces.items():
-            self.fill(schedule.moves(old, new, giver, rank), values)
-        one = self.particles
-        leaving = loops.outside(one.rows, 0, one.held, x0, x1, y0, y1, one.found, 0)
-        self.hand_over(leaving, partners, self.slots_of(partners))
+            fill(charges, schedule.moves(old, new, giver, rank), values)
+        self.cuts = new
+        leaving = self.tile.become(new.box(rank), charges)
+        self.hand_over(leaving, partners, new.slots(partners))
         self.meet()
-        return int(leaving)
+        return leaving
 
     def given(self, new: Cuts, to: int) -> np.ndarray:
         """Return the charges that a member of the new tiles gets from this one's."""
-        (x0, _), (y0, _) = self.box
+        (x0, _), (y0, _) = self.tile.box
+        charges = self.tile.charges
         boxes = schedule.moves(self.cuts, new, self.comm.rank, to)
-        parts = [self.charges[a - x0 : b - x0, c - y0 : d - y0].ravel() for (a, b, _), (c, d, _) in boxes]
+        parts = [charges[a - x0 : b - x0, c - y0 : d - y0].ravel() for (a, b, _), (c, d, _) in boxes]
         return np.concatenate(parts) if parts else np.empty(0)
-
-    def fill(self, boxes: Sequence[tuple[Share, Share]], values: np.ndarray) -> None:
-        """Put the charges that one member gave where they belong."""
-        start = 0
-        for (a, b, x), (c, d, y) in boxes:
-            size = (b - a) * (d - c)
-            self.charges[x : x + b - a, y : y + d - c] = values[start : start + size].reshape(b - a, d - c)
-            start += size
 
     def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
         super().restore(state, repetition)
         self.meet()
+
+
+def fill(charges: np.ndarray, boxes: Sequence[tuple[Share, Share]], values: np.ndarray) -> None:
+    """Put the charges that one member gave where they belong."""
+    start = 0
+    for (a, b, x), (c, d, y) in boxes:
+        size = (b - a) * (d - c)
+        charges[x : x + b - a, y : y + d - c] = values[start : start + size].reshape(b - a, d - c)
+        start += size

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from prk import decomposition
-from prk.check import Box, Check, Fields, Keyed, Largest, Partial, max_or_nan, rows_at_a_time
+from prk.check import Check, Fields, Keyed, Largest, Partial, max_or_nan
 from prk.cost import Cost
 from prk.coverage import Whole
 from prk.metric import Metric
@@ -30,7 +30,7 @@ MODES: Mapping[str, tuple[str, ...]] = {
 # A unit charge pushes a particle in the middle of a cell by one cell in a step of time 1.
 UNIT = 1 / (2 * math.sqrt(2))
 # Bytes of a particle: six doubles. A step reads five of them and writes four.
-PARTICLE, MOVING = 48, 72
+ROWS, PARTICLE, MOVING = 6, 48, 72
 # Flop of a step: of each corner's force, and the rest.
 FLOP = 4 * 13 + 15
 
@@ -127,10 +127,12 @@ class Pic(Problem):
     def charges(self, x0: int, x1: int, y0: int, y1: int) -> np.ndarray:
         """Return the charges of the mesh points [x0, x1) x [y0, y1), periodic, as an array of columns."""
         x, y = np.arange(x0, x1) % self.n, np.arange(y0, y1) % self.n
-        found = np.repeat(np.where(x % 2 == 0, 1.0, -1.0)[:, None], y.size, axis=1)
-        if self.audit:
-            found *= 1 + audit.noise(self, 2, x[:, None] * self.n + y)
-        return found
+        return self.charge_of(*np.broadcast_arrays(x[:, None], y))
+
+    def charge_of(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the charges of mesh points."""
+        found = np.where(x % 2 == 0, 1.0, -1.0)
+        return found * (1 + audit.noise(self, 2, x * self.n + y)) if self.audit else found
 
     def after(self, x: np.ndarray, y: np.ndarray, steps: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
         """Return where particles are that started at x, y so many steps ago, as cells or as their middles."""
@@ -149,19 +151,28 @@ class Pic(Problem):
             chain=1 if size > 1 else 0,
         )
 
-    def memory(self, size: int) -> int:
+    def fullest(self, size: int) -> float:
+        """Return about how many particles the fullest tile ever has where no border moves."""
         px, py = decomposition.grid(size)
         left, rows, means = self.means()
         columns = np.zeros(self.n)
         columns[left : left + means.size] = means * (rows[1] - rows[0])
-        width = -(-self.n // px)
-        # The fullest tile that there can be as they drift; in a patch all rows may be in one of them.
-        sums = np.concatenate([[0.0], np.cumsum(np.tile(columns, 2))])
+        # Wherever the tile and they are, as they drift; in a patch all rows may be in it.
+        sums, width = np.concatenate([[0.0], np.cumsum(np.tile(columns, 2))]), -(-self.n // px)
         share = float((sums[width:] - sums[:-width]).max()) / (1 if self.mode == "PATCH" else py)
-        added = sum(event.add for event in self.happening())
+        return 1.1 * share + sum(event.add for event in self.happening()) + 100
+
+    def leaving(self, size: int) -> float:
+        """Return about how many numbers leave a tile with its particles in a step, at most."""
+        px, py = decomposition.grid(size)
+        share = self.stride * px / self.n + abs(self.m) * py / self.n
+        return ROWS * self.fullest(size) * min(1.0, share)
+
+    def memory(self, size: int) -> int:
+        px, py = decomposition.grid(size)
         # Twice, since room grows by copying; and the answer once more.
-        particles = 3 * PARTICLE * (1.1 * share + added + 100)
-        mesh = 8 * (width + 1) * (-(-self.n // py) + 1)
+        particles = 3 * PARTICLE * self.fullest(size)
+        mesh = 8 * (-(-self.n // px) + 1) * (-(-self.n // py) + 1)
         return int(particles + (2 if self.audit else 1) * mesh)
 
     def refuse(self, size: int) -> None:
@@ -207,34 +218,38 @@ class Pic(Problem):
         if not np.isfinite(self.means()[2]).all():
             raise Refusal("--rho", f"{self.rho} leads beyond all numbers", "use one that is nearer to 1")
 
-    def most_threads(self, size: int) -> int:
-        return min(self.n // least for least in self.least) ** 2
-
     def whole(self, size: int) -> Mapping[str, Whole]:
         """Return the fields: of each particle that ever was x, y, vx, vy and before which repetition it
         ended, and the mesh."""
         return {
             "particles": Whole((self.population.total,), keyed=True),
-            "mesh": Whole((self.n, self.n)),
+            "mesh": Whole((self.n**2,), keyed=True),
         }
 
     def partial(self, parts: Fields) -> Partial:
         found, mesh = parts["particles"], parts["mesh"]
         assert isinstance(found, Keyed)
-        assert isinstance(mesh, Box)
+        assert isinstance(mesh, Keyed)
         errors = [0.0, 0.0]
-        steps = 0
+        steps = stray = 0
+        own = np.sort(mesh.keys)
         for chunk in self.population.chunks(found.keys.size):
             wrong, *worst = self._errors(found.keys[chunk], found.values[chunk])
             errors = [max_or_nan(a, b) for a, b in zip(errors, worst, strict=True)]
             steps += wrong
+            stray += self._strays(found.values[chunk], own)
         charge = 0.0
-        x, y = mesh.where
-        for chunk in rows_at_a_time(mesh.values):
-            right = self.charges(x.start + chunk.start, x.start + chunk.stop, y.start, y.stop)
+        for chunk in self.population.chunks(mesh.keys.size):
+            right = self.charge_of(*divmod(mesh.keys[chunk], self.n))
             charge = max_or_nan(charge, np.abs(mesh.values[chunk] - right))
         position, velocity = map(Largest, errors)
-        return {"position": position, "velocity": velocity, "steps": steps, "mesh": Largest(charge)}
+        return {
+            "position": position,
+            "velocity": velocity,
+            "steps": steps,
+            "stray": stray,
+            "mesh": Largest(charge),
+        }
 
     def _errors(self, numbers: np.ndarray, values: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
         """Return how many particles lived too short or too long, and errors of positions and velocities."""
@@ -245,6 +260,16 @@ class Pic(Problem):
         away = np.minimum(away, np.abs(self.n - away))
         wrong = int(np.count_nonzero(values[:, 4] != lives.born + lives.steps))
         return wrong, away, np.abs(values[:, 2:4] - right[:, 2:4])
+
+    def _strays(self, values: np.ndarray, own: np.ndarray) -> int:
+        """Count the living particles in cells whose lower left point is none of a member's `own`."""
+        with np.errstate(invalid="ignore"):
+            x, y = values[values[:, 4] == self.repetitions, :2].T.astype(np.int64) % self.n
+        cells = x * self.n + y
+        if not own.size:
+            return int(cells.size)
+        at = np.searchsorted(own, cells) % own.size
+        return int(np.count_nonzero(own[at] != cells))
 
     def _ends(self, lives: "Lives") -> np.ndarray:
         """Return x, y, vx, vy at the ends of lives: each other step pushes, and the others stop again."""
@@ -260,5 +285,6 @@ class Pic(Problem):
             Check("largest error of a position (cells)", found["position"].value, allowed),
             Check("largest error of a velocity", found["velocity"].value, allowed),
             Check("#particles that were moved too often or too rarely", float(found["steps"]), 0.0),
+            Check("#particles that are in no cell of their member", float(found["stray"]), 0.0),
             Check("largest error of a charge of the mesh", found["mesh"].value, 0.0),
         ]

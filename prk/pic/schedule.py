@@ -52,12 +52,29 @@ class Cuts:
         found = {(ix + a) % px + (iy + b) % py * px for a in (-1, 0, 1) for b in (-1, 0, 1)}
         return sorted(found - {rank})
 
+    def slots(self, partners: Sequence[int]) -> np.ndarray:
+        """Return for each rank which of the partners it is; -1 if none."""
+        found = np.full(self.grid[0] * self.grid[1], -1)
+        found[list(partners)] = np.arange(len(partners))
+        return found
+
 
 def even(n: int, size: int) -> Cuts:
     """Return tiles of as many cells each as can be."""
-    px, py = decomposition.grid(size)
+    return divided(n, *decomposition.grid(size))
+
+
+def divided(n: int, px: int, py: int) -> Cuts:
+    """Return so many columns and rows of tiles, of as many cells each as can be."""
     x, y = ((*(decomposition.block(n, parts, i)[0] for i in range(parts)), n) for parts in (px, py))
     return Cuts(x, y)
+
+
+def blocks(n: int, workers: int, each: int) -> tuple[Cuts, list[int]]:
+    """Return the blocks of all workers, so many each, and which worker's tile each of them lies in."""
+    (px, py), (bx, by) = decomposition.grid(workers), decomposition.grid(each)
+    cuts = divided(n, px * bx, py * by)
+    return cuts, [ix // bx + iy // by * px for iy in range(py * by) for ix in range(px * bx)]
 
 
 def balanced(load: np.ndarray, cuts: Sequence[int], least: int) -> tuple[tuple[int, ...], int]:

@@ -1,14 +1,19 @@
 """What the runtimes say of PIC whose members have tiles with borders that may move. Pure."""
 
+from dataclasses import replace
 from typing import Any
 
+from prk.decomposition import grid
 from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options
+
+from . import outbox
 
 BALANCE = Option(
     "balance", "none", "how borders of tiles follow the load", ("none", "tiles", "diffusive"), ()
 )
 PERIOD = Option("period", 3, "repetitions from one look at the load to the next", examples=(2,))
+BLOCKS = Option("blocks", 8, "blocks of cells a worker", examples=(1, 3))
 AXES = Option("axes", "both", "which borders follow it", ("both", "x", "y"))
 
 
@@ -28,9 +33,37 @@ def refuse(problem: Any, options: Options, size: int) -> None:
         )
 
 
+def refuse_blocks(problem: Any, options: Options, workers: int) -> None:
+    """Raise Refusal if blocks are narrower than a step, or there is no period."""
+    each = options["blocks"]
+    if options["period"] < 1:
+        raise Refusal("--period", f"{options['period']} is too short", "use at least 1")
+    if each < 1:
+        raise Refusal("--blocks", f"{each} is too few", "use at least 1")
+    if not _fit(problem, workers, each):
+        works = next((fewer for fewer in range(each, 0, -1) if _fit(problem, workers, fewer)), None)
+        raise Refusal(
+            "--blocks",
+            f"{each} for each of {workers} workers are narrower than a step",
+            f"use {works}" if works else "use fewer workers",
+        )
+
+
+def _fit(problem: Any, workers: int, each: int) -> bool:
+    """Tell whether so many blocks are no narrower than a step."""
+    grids = zip(grid(workers), grid(each), problem.least, strict=True)
+    return all(problem.n // (parts * inner) >= least for parts, inner, least in grids)
+
+
 def memory(problem: Any, options: Options, size: int) -> int:
     """Return the problem's bytes, with those of the load's histograms."""
     return problem.memory(size) + 4 * 8 * problem.n
 
 
+def outbox_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the bytes of `memory`, with those of what is given as it stands for others to read."""
+    return memory(problem, options, size) + 8 * outbox.doubles(problem, size)
+
+
 TILES = Cell(options=(BALANCE, PERIOD, AXES), refuse=refuse, memory=memory, grid=True)
+OUTBOX = replace(TILES, memory=outbox_memory)

@@ -23,10 +23,5 @@ class Kernel(distributed.Kernel):
             self.comm.send(partner, (number, self.comm.rank), part)
         return [self.comm.receive((number, partner))[0] for partner in partners]
 
-    def total(self, counts: np.ndarray) -> np.ndarray:
-        several = self.comm.gather(counts)
-        found: np.ndarray = self.comm.bcast(sum(several) if self.comm.rank == 0 and several else None)
-        return found
-
     def findings(self) -> dict[str, Any]:
         return counted(self.comm, len(self.neighbours))

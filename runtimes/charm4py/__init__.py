@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from prk.job import Job, Outcome
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent, _tagged
+from .. import _pic, _sent, _tagged
 from .._tagged import Tagged, sent
 from .chares import charmrun, refuse_chares
 
@@ -77,6 +77,7 @@ class Runtime(Tagged):
         "random": Cell(messages=_sent.values_of_others),
         "synch_global": Cell(messages=_sent.digits),
         "reduce": Cell(memory=reduce_memory, messages=reduce_sent),
+        "pic": _pic.TILES,
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
         "ddp": Cell(absent="a replica of the model has a process to itself, which chares share"),
     }

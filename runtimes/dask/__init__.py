@@ -8,7 +8,7 @@ from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent
+from .. import _pic, _sent
 from .._tagged import Tagged, sent
 
 ADDRESS = "address of a running scheduler; default: DASK_SCHEDULER_ADDRESS, or an own cluster"
@@ -77,6 +77,7 @@ class Runtime(Tagged):
             memory=reduce_memory,
             messages=reduce_sent,
         ),
+        "pic": _pic.TILES,
         "allreduce": Cell(
             only={"collective": ("allreduce",)},
             messages=sent.allreduce,

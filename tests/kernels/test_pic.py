@@ -18,6 +18,7 @@ from prk.pic.serial import Kernel
 from prk.problem import Refusal
 from prk.records.balance import Balance, rows
 from prk.run import registry
+from prk.runtimes._pic.outbox import Outbox, portions
 from prk.runtimes._tagged import pic as tagged
 from prk.team import Solo
 from tests import cells
@@ -347,6 +348,102 @@ def test_workers_that_members_move_between_are_counted_once():
     assert said[-1] == "Time spent on balancing = 2.00%"
 
 
+class Shelf(Outbox):
+    """An outbox among threads, which read each other's memory and count in a mailbox."""
+
+    def __init__(self, member, shelves, length):
+        super().__init__(member.rank, member.size, np.zeros(length))
+        self.member, self.shelves = member, shelves
+        shelves[member.rank] = self
+        member.barrier()
+
+    def tell(self, to):
+        self.member.send(to, ("told", self.rank), self.gave[to])
+
+    def await_told(self, source, times):
+        assert self.member.receive(("told", source)) == (times,)
+
+    def thank(self, source):
+        self.member.send(source, ("thanked", self.rank), self.took[source])
+
+    def await_thanked(self, to, times):
+        assert self.member.receive(("thanked", to)) == (times,)
+
+    def read(self, source, start, into):
+        into[:] = self.shelves[source].held[start : start + into.size]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data(), st.integers(2, 5), st.integers(1, 40))
+def test_what_does_not_fit_comes_in_rounds(data, size, room):
+    """Three exchanges, each between other partners."""
+    shelves = [None] * size
+    lengths = st.lists(st.integers(0, 60), min_size=size * size, max_size=size * size)
+    drawn = [np.reshape(data.draw(lengths), (size, size)) for _ in range(3)]
+
+    def work(member):
+        shelf = Shelf(member, shelves, 3 * size + size + room)
+        for number, counts in enumerate(drawn):
+            near = [r for r in range(size) if r != member.rank and (r + member.rank) % 3 != number]
+            out = [np.arange(counts[member.rank, r]) + 100.0 * member.rank + r for r in near]
+            for source, came in zip(near, shelf.exchange(near, out), strict=True):
+                assert (came == np.arange(counts[source, member.rank]) + 100.0 * source + member.rank).all()
+
+    Place(size).run(work)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=9), st.integers(0, 100))
+def test_portions_fit_and_go_on(lengths, more):
+    room = len(lengths) + 1 + more
+    found = portions(lengths, room)
+    assert sum(found) <= room
+    assert all(0 < part <= length or part == length == 0 for part, length in zip(found, lengths, strict=True))
+
+
+@pytest.mark.parametrize("balance", ["none", "sharing", "stealing"])
+def test_blocks_are_pushed_once_each_by_more_threads_than_cores(balance):
+    problem = replace(SMALL, iterations=40, n=36, rho=0.7, audit=3)
+    options = {"balance": balance, "blocks": 4, "period": 10, "threads": 6}
+    one = registry.kernel_class("numba", "pic")(problem, Solo(), options)
+    one.repeat(problem.repetitions)
+    fields = one.fields()
+    assert not coverage.agreed(fields, problem.whole(1), Solo())
+    assert valid(problem.check(problem.partial(fields)))
+    table = rows([one.periods])
+    one.close()
+    assert table["workers"] == 6
+    for period in table["periods"]:
+        count = 9 if period["repetition"] == 10 else 10 if period["repetition"] % 10 == 0 else 1
+        assert 6 * period["work"]["mean"] == pytest.approx(count * problem.population.total)
+        assert balance != "none" or not period["moved"]
+
+
+def test_what_was_saved_of_blocks_goes_on():
+    problem = replace(SMALL, n=24)
+    options = {"balance": "none", "blocks": 4, "period": 3, "threads": 2}
+    first, second = (registry.kernel_class("numba", "pic")(problem, Solo(), options) for _ in range(2))
+    first.repeat(3)
+    second.restore(first.save(), 3)
+    second.repeat(problem.repetitions - 3)
+    assert valid(problem.check(problem.partial(second.fields())))
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"blocks": 0}, "--blocks: 0 is too few"),
+        ({"blocks": 64}, "--blocks: 64 for each of 2 workers are narrower than a step; use 25"),
+        ({"period": 0}, "--period: 0 is too short"),
+    ],
+)
+def test_blocks_narrower_than_a_step_are_refused(given, said):
+    options = {"balance": "none", "blocks": 4, "period": 3, "threads": 2}
+    with pytest.raises(Refusal, match=said):
+        registry.runtime("numba").refuse("pic", SMALL, options | given, 1)
+
+
 # What must be noticed.
 
 
@@ -354,7 +451,7 @@ class TwoSteps(Kernel):
     """A step in one, as one that knows the answer might go."""
 
     def push(self):
-        rows, n = self.particles.rows[:, : self.particles.held], self.problem.n
+        rows, n = self.tile.particles.rows[:, : self.tile.particles.held], self.problem.n
         rows[0], rows[1] = (rows[0] + self.problem.stride) % n, (rows[1] + self.problem.m) % n
         rows[2] = 2 * self.problem.stride - rows[2]
         return 0
@@ -382,7 +479,21 @@ class Twice(Kernel):
 class Unmoved(Kernel):
     def send(self, leaving):
         if self.done == 2:
-            self.particles.rows[0, 3] = (self.particles.rows[0, 3] + 1) % self.problem.n
+            self.tile.particles.rows[0, 3] = (self.tile.particles.rows[0, 3] + 1) % self.problem.n
+
+
+class Strays(tagged.Kernel):
+    """The charges beyond a tile's upper end are those within: only an audit sees that in between."""
+
+    def send(self, leaving):
+        super().send(leaving if self.done < 5 or self.comm.rank else 0)
+
+
+def test_who_stays_in_the_wrong_tile_is_noticed():
+    checks, _ = run(SMALL, 2, Strays)
+    assert [check.name for check in checks if not check.valid] == [
+        "#particles that are in no cell of their member"
+    ]
 
 
 @pytest.mark.parametrize("make", [TwoSteps, Lost, Twice, Unmoved])
@@ -408,8 +519,8 @@ def test_particles_that_go_further_than_to_a_neighbour_end_the_run():
     class Far(tagged.Kernel):
         def push(self):
             super().push()
-            self.particles.found[0] = 0
-            self.particles.rows[1, 0] = (self.particles.rows[1, 0] + 24) % 48
+            self.tile.particles.found[0] = 0
+            self.tile.particles.rows[1, 0] = (self.tile.particles.rows[1, 0] + 24) % 48
             return 1
 
     with pytest.raises(RuntimeError, match="1 particles leave for tiles that are no neighbours"):
