@@ -242,14 +242,9 @@ class Pic(Problem):
         for chunk in self.population.chunks(mesh.keys.size):
             right = self.charge_of(*divmod(mesh.keys[chunk], self.n))
             charge = max_or_nan(charge, np.abs(mesh.values[chunk] - right))
-        position, velocity = map(Largest, errors)
-        return {
-            "position": position,
-            "velocity": velocity,
-            "steps": steps,
-            "stray": stray,
-            "mesh": Largest(charge),
-        }
+        position, velocity, mesh_error = map(Largest, (*errors, charge))
+        counted = {"steps": steps, "stray": stray}
+        return {"position": position, "velocity": velocity, "mesh": mesh_error, **counted}
 
     def _errors(self, numbers: np.ndarray, values: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
         """Return how many particles lived too short or too long, and errors of positions and velocities."""

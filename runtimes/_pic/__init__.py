@@ -7,7 +7,8 @@ from prk.decomposition import grid
 from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options
 
-from . import outbox
+# Doubles of an outbox's head: where what a member is given begins, how much that is now, and how much later.
+HEAD = 3
 
 BALANCE = Option(
     "balance", "none", "how borders of tiles follow the load", ("none", "tiles", "diffusive"), ()
@@ -60,9 +61,14 @@ def memory(problem: Any, options: Options, size: int) -> int:
     return problem.memory(size) + 4 * 8 * problem.n
 
 
+def doubles(problem: Any, size: int) -> int:
+    """Return how long an outbox is, equal on all members, so that what leaves in a step fits."""
+    return (HEAD + 4) * size + int(problem.leaving(size)) + 64
+
+
 def outbox_memory(problem: Any, options: Options, size: int) -> int:
     """Return the bytes of `memory`, with those of what is given as it stands for others to read."""
-    return memory(problem, options, size) + 8 * outbox.doubles(problem, size)
+    return memory(problem, options, size) + 8 * doubles(problem, size)
 
 
 TILES = Cell(options=(BALANCE, PERIOD, AXES), refuse=refuse, memory=memory, grid=True)

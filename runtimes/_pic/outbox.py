@@ -4,19 +4,12 @@ What does not fit at once is given in several rounds.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from prk import memory
 
-# Doubles of a head: where what a member is given begins, how much that is now, and how much comes later.
-HEAD = 3
-
-
-def doubles(problem: Any, size: int) -> int:
-    """Return how long an outbox is, equal on all members, so that what leaves in a step fits."""
-    return HEAD * size + int(problem.leaving(size)) + 4 * size + 64
+from . import HEAD
 
 
 def portions(lengths: Sequence[int], room: int) -> list[int]:

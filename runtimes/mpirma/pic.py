@@ -8,7 +8,8 @@ from prk.pic import distributed
 
 from .._mpi import onesided
 from .._mpi.largecount import message
-from .._pic.outbox import Outbox, doubles
+from .._pic import doubles
+from .._pic.outbox import Outbox
 
 
 class Window(Outbox):

@@ -8,7 +8,8 @@ from prk.pic import distributed
 
 from .._mpi.group import Group
 from .._mpi.partners import Exchange
-from .._pic.outbox import Outbox, doubles
+from .._pic import doubles
+from .._pic.outbox import Outbox
 from .._threads import team as threads
 from .._threads.team import DONE, STRIDE, publish, wait
 

@@ -7,7 +7,7 @@ import numpy as np
 from prk.problem import Refusal
 from prk.reduce import schedules
 
-from .._pic.outbox import doubles
+from .._pic import doubles
 
 # The variable of the OpenSHMEM standard that sets the symmetric heap.
 HEAP = "SHMEM_SYMMETRIC_SIZE"

@@ -7,7 +7,8 @@ import numpy as np
 
 from prk.pic import distributed
 
-from .._pic.outbox import Outbox, doubles
+from .._pic import doubles
+from .._pic.outbox import Outbox
 from . import heap
 from .compiled import GE
 from .heap import APART
