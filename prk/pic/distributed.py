@@ -95,12 +95,13 @@ class Kernel(serial.Kernel):
 
     def balance(self) -> None:
         """End a period: look at the load of all members, and move borders."""
-        start, moved, held = perf_counter(), 0, 0
+        found = Period(self.done, self.work, self.seconds)
         if self.balanced:
+            start = perf_counter()
             cuts, held = self.wanted()
             moved = self.recut(cuts) if cuts != self.cuts else 0
-        spent = perf_counter() - start
-        self.periods.append(Period(self.done, self.work, self.seconds, spent, moved, held))
+            found = found._replace(balancing=perf_counter() - start, moved=moved, held=held)
+        self.periods.append(found)
 
     def wanted(self) -> tuple[Cuts, int]:
         """Return borders that suit the load, and how many of them did not move as far as they should."""

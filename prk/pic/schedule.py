@@ -114,6 +114,23 @@ def _widened(best: Sequence[int], n: int, least: int) -> tuple[tuple[int, ...], 
     return (*found, n), sum(a != b for a, b in zip(best, found[1:], strict=True))
 
 
+def refined(load: Sequence[float], owners: Sequence[int], workers: int) -> list[int]:
+    """Return who owns each block after blocks went from the busiest worker to the least busy one, as long as
+    that makes the busier of the two less busy."""
+    found = list(owners)
+    sums = np.bincount(found, load, workers)
+    while True:
+        busiest, idle = int(sums.argmax()), int(sums.argmin())
+        gap = sums[busiest] - sums[idle]
+        there = [block for block, owner in enumerate(found) if owner == busiest and 0 < load[block] < gap]
+        if not there:
+            return found
+        best = min(there, key=lambda block: abs(load[block] - gap / 2))
+        found[best] = idle
+        sums[busiest] -= load[best]
+        sums[idle] += load[best]
+
+
 def shares(old: Sequence[int], new: Sequence[int], giver: int, taker: int) -> list[Share]:
     """Return what of an axis's mesh points part `taker` of the new borders gets from part `giver` of the old.
 

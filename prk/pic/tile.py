@@ -1,6 +1,7 @@
 """A tile of cells: the charges of its mesh points, and the particles that are in it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from prk.pic import audit, loops, placement
 from prk.pic.particles import Particles
 from prk.pic.placement import ID, ROWS, VX, VY, X, Y
 from prk.pic.problem import Pic
+
+# What is saved of a tile.
+SAVED = ("box", "particles", "removed", "charges")
 
 
 class Tile:
@@ -28,6 +32,21 @@ class Tile:
         self.particles = Particles()
         self.removed = [np.empty((0, ROWS + 1))]
         self.start(problem.population.initial)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pack it, without the room that it does not need."""
+        return {"problem": self.problem, **self.save()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.problem = state["problem"]
+        self.restore(state)
+
+    @staticmethod
+    def packed(problem: Pic, values: Sequence[np.ndarray]) -> "Tile":
+        """Return a tile of the values, in their order, of what another one saved."""
+        made = Tile.__new__(Tile)
+        made.__setstate__({"problem": problem, **dict(zip(SAVED, values, strict=True))})
+        return made
 
     def start(self, source: placement.Source) -> None:
         """Place the particles of a source that start here."""

@@ -117,9 +117,9 @@ class Report:
     @cached_property
     def balance(self) -> Balance | None:
         """Return how the load lay in the cases that are stated, or None where the kernel does not look."""
-        found = [(case.samples, case.measured) for case in self.stated if case.samples[0].periods]
-        times = [one.seconds * one.problem.iterations for _, one in found]
-        return Balance([[s.periods for s in samples] for samples, _ in found], sum(times)) if found else None
+        looked = [case for case in self.stated if any(s.periods for s in case.samples)]
+        seconds = sum(c.measured.seconds * c.measured.problem.iterations for c in looked)
+        return Balance([[s.periods for s in c.samples] for c in looked], seconds) if looked else None
 
     @cached_property
     def table(self) -> list[dict[str, Any]]:

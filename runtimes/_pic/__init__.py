@@ -10,9 +10,11 @@ from prk.runtime import Cell, Option, Options
 # Doubles of an outbox's head: where what a member is given begins, how much that is now, and how much later.
 HEAD = 3
 
-BALANCE = Option(
-    "balance", "none", "how borders of tiles follow the load", ("none", "tiles", "diffusive"), ()
-)
+# The ways to balance by moving borders.
+MOVING = ("tiles", "diffusive")
+BALANCE = Option("balance", "none", "how borders of tiles follow the load", ("none", *MOVING))
+# Where parts can move to other workers as well.
+RUNTIME = replace(BALANCE, choices=(*BALANCE.choices, "runtime"))
 PERIOD = Option("period", 3, "repetitions from one look at the load to the next", examples=(2,))
 BLOCKS = Option("blocks", 8, "blocks of cells a worker", examples=(1, 3))
 AXES = Option("axes", "both", "which borders follow it", ("both", "x", "y"))
@@ -23,10 +25,9 @@ def refuse(problem: Any, options: Options, size: int) -> None:
     period = options["period"]
     if period < 1:
         raise Refusal("--period", f"{period} is too short", "use at least 1")
-    if options["balance"] == "none":
-        if options["axes"] != AXES.default:
-            raise Refusal("--axes", "no border moves", "leave it out, or choose a --balance")
-    elif period > problem.iterations:
+    if options["axes"] != AXES.default and options["balance"] not in MOVING:
+        raise Refusal("--axes", "no border moves", f"leave it out, or use --balance {' or '.join(MOVING)}")
+    if options["balance"] != "none" and period > problem.iterations:
         raise Refusal(
             "--period",
             f"{period} repetitions are more than the run has, so that nothing is balanced",

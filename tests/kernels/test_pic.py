@@ -1,5 +1,6 @@
 """PIC: golden values, what is refused, who gives whom what, and random runs with borders that move."""
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from prk.pic import audit, events, placement, schedule
 from prk.pic.problem import MODES, Pic
 from prk.pic.schedule import Cuts
 from prk.pic.serial import Kernel
+from prk.pic.tile import Tile
 from prk.problem import Refusal
 from prk.records.balance import Balance, rows
 from prk.run import registry
@@ -22,10 +24,11 @@ from prk.runtimes._pic.outbox import Outbox, portions
 from prk.runtimes._tagged import pic as tagged
 from prk.team import Solo
 from tests import cells
-from tests.launch import kernel, own_lines
+from tests.launch import ROOT, kernel, own_lines
 from tests.wrong_ports import Place
 
 SMALL = Pic(iterations=5, n=20, particles=1000, k=1, m=2)
+EVENTS = str(ROOT / "tests/kernels/pic-events")
 PATCH: dict[str, Any] = {"mode": "PATCH", "left": 0, "right": 9, "bottom": 5, "top": 12}
 
 
@@ -219,6 +222,19 @@ def test_every_point_comes_from_its_owner_once(data, n, px, py):
                 assert (x0 + x - a) % n == (y0 + y - c) % n == 0
                 assert (columns[a:b, None] + rows[c:d] == giver).all()
         assert (got == 1).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=30), st.integers(1, 6), st.randoms())
+def test_blocks_move_from_the_busiest_worker_to_the_least_busy_one(load, workers, random):
+    owners = [random.randrange(workers) for _ in load]
+    found = schedule.refined(load, owners, workers)
+    before, after = (np.bincount(who, load, workers) for who in (owners, found))
+    assert before.sum() == after.sum()
+    assert after.max() <= before.max()
+    assert after.max() - after.min() <= max(load)
+    if before.max() == before.min():
+        assert found == owners
 
 
 def test_neighbours_meet_around_the_grid():
@@ -416,6 +432,33 @@ def test_blocks_are_pushed_once_each_by_more_threads_than_cores(balance):
         count = 9 if period["repetition"] == 10 else 10 if period["repetition"] % 10 == 0 else 1
         assert 6 * period["work"]["mean"] == pytest.approx(count * problem.population.total)
         assert balance != "none" or not period["moved"]
+
+
+def test_blocks_that_move_between_workers_keep_their_particles():
+    """Most of the load lies where one of the workers begins."""
+    problem = replace(SMALL, iterations=9, n=36, rho=0.9, audit=9, events=EVENTS)
+    make = registry.kernel_class("dask", "pic")
+    for size, blocks in ((1, 3), (4, 6)):
+        checks, periods = run(problem, size, make, balance="runtime", blocks=blocks)
+        assert valid(checks)
+        table = rows(periods)["periods"]
+        assert [period["repetition"] for period in table] == [3, 6, 9, 10]
+        assert any(period["moved"] for period in table) == (size > 1)
+    first, last = (table[at]["work"]["max"] / table[at]["work"]["mean"] for at in (0, -1))
+    assert last < 0.9 * first
+
+
+def test_a_tile_is_packed_without_the_room_that_it_does_not_need():
+    tile = Tile(SMALL, ((3, 11), (0, 20)))
+    tile.remove(2, (3, 5, 0, 20))
+    again = pickle.loads(pickle.dumps(tile))
+    assert again.box == tile.box
+    assert all(np.array_equal(a, b) for a, b in zip(again.keyed(4), tile.keyed(4), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(again.mesh(), tile.mesh(), strict=True))
+    assert again.push() == tile.push()
+    empty = Tile(SMALL, ((19, 20), (0, 3)))
+    tile.particles.reserve(100_000)
+    assert len(pickle.dumps(tile)) < 100_000 > len(pickle.dumps(empty))
 
 
 def test_what_was_saved_of_blocks_goes_on():
