@@ -24,10 +24,10 @@ class Event(NamedTuple):
 class Period(NamedTuple):
     """What one worker did in the repetitions up to `repetition` that the last period did not have.
 
-    work: how much it had to do, in a unit of the kernel's; seconds: how long it computed for that.
-    balancing: seconds spent at the period's end so that the next one is better balanced; moved: how much of
-    the work went to other workers by that; held: borders that did not move as far as they should have,
-    because of what a part must have at least.
+    `work` is how much it had to do, in a unit of the kernel's, and `seconds` how long it computed for that.
+    At the period's end, so that the next one is better balanced, it has spent the seconds `balancing`, by
+    which so much of the work `moved` to other workers, while so many borders were `held`: they did not move
+    as far as they should have, because of what a part must have at least.
     """
 
     repetition: int

@@ -142,6 +142,14 @@ def test_a_balance_that_never_is_is_refused(options, said):
         registry.runtime("mpi1").refuse("pic", SMALL, usual | options, 4)
 
 
+def test_the_smallest_that_is_balanced_has_the_repetitions_for_it():
+    options = {"balance": "tiles", "period": 3, "axes": "both"}
+    how = registry.runtime("mpi1")
+    small = Pic(iterations=4).smallest(4, lambda one: how.refuse("pic", one, options, 4))
+    assert (small.iterations, small.n) == (4, 8)
+    assert Pic(iterations=4).smallest(4, lambda one: None).iterations == 1
+
+
 def test_a_balance_that_a_runtime_lacks_is_refused():
     done = kernel("pic", "--balance", "runtime", on="mpi1")
     assert done.returncode == 2
