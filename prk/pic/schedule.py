@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -165,8 +164,3 @@ def partners(old: Cuts, new: Cuts, rank: int) -> list[int]:
         for parts, own, borders in ((px, ix, (old.x, new.x)), (py, iy, (old.y, new.y)))
     ]
     return sorted({x + y * px for way in (gives, takes) for x in way[0] for y in way[1]} - {rank})
-
-
-def widths(cuts: Sequence[int]) -> list[int]:
-    """Return how wide the parts between borders are."""
-    return [b - a for a, b in pairwise(cuts)]
