@@ -139,7 +139,7 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
 def named(problem: type[Problem], argv: Sequence[str]) -> list[str]:
     """Return the arguments with the bare words before the first option named, as the C programs take them."""
     words = list(takewhile(lambda word: not word.startswith("-"), argv))
-    order = problem.positional
+    order = problem.bare_words(words)
     if len(words) > len(order):
         known = " ".join(filter(None, [usage(problem), "[options]"]))
         raise Refusal(repr(words[len(order)]), "it belongs to no option", f"use {known}; --help lists them")

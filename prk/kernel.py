@@ -21,6 +21,25 @@ class Event(NamedTuple):
     value: Any
 
 
+class Period(NamedTuple):
+    """What one worker did in the repetitions up to `repetition` that the last period did not have.
+
+    `work` is how much it had to do, in a unit of the kernel's, and `seconds` how long it computed for that.
+    At the period's end, so that the next one is better balanced, it has spent the seconds `balancing`, by
+    which so much of the work `moved` to other workers, while so many borders were `held`: they did not move
+    as far as they should have, because of what a part must have at least.
+    """
+
+    repetition: int
+    work: float
+    seconds: float
+    balancing: float = 0.0
+    moved: float = 0.0
+    held: int = 0
+    # None: the member itself. Members that move name the process that they are on.
+    worker: int | None = None
+
+
 class Kernel(Generic[P]):
     """One member's share of a kernel. A runtime's subclass adds only communication.
 
@@ -35,6 +54,8 @@ class Kernel(Generic[P]):
     # Seconds of each repetition so far, the warm-up's first, where a kernel does something between them that
     # is no part of them. One a repetition, none negative, and together no longer than the clock ran.
     laps: Sequence[float] = ()
+    # How the load lay, where a kernel looks at that: periods that end with the run.
+    periods: Sequence[Period] = ()
 
     def __init__(self, problem: P, comm: Any, options: Mapping[str, Any]):
         self.problem, self.options = problem, options

@@ -131,6 +131,11 @@ class Problem:
     # 0: the data of the specification. Else the seed of the data that an audit runs on; no option of its own.
     audit: int = parameter(0, "seed of the audit's data", label="Audited, seed")
 
+    @classmethod
+    def bare_words(cls, given: Sequence[str]) -> Positional:
+        """Return the parameters that bare words stand for, where one of those given says what follows it."""
+        return cls.positional
+
     @property
     def repetitions(self) -> int:
         """Return K: the timed repetitions and the warm-up, which counts in the answer."""

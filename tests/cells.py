@@ -19,6 +19,7 @@ from prk.run import registry
 from prk.runtime import Cell
 from prk.team import Crew
 from tests import reference
+from tests.launch import ROOT
 
 # Odd, uneven and small sizes; every pattern, radius and type.
 PROBLEMS: dict[str, list[dict[str, Any]]] = {
@@ -57,6 +58,14 @@ PROBLEMS: dict[str, list[dict[str, Any]]] = {
         {"log2_size": 8, "ratio": 4, "lookahead": 16},
         {"log2_size": 3, "ratio": 8, "lookahead": 1},
         {"log2_size": 11, "ratio": 1, "lookahead": 128},
+    ],
+    # Tiles as narrow as a step; speeds up and down, and none.
+    "pic": [
+        {"n": 18, "particles": 700, "k": 1, "m": 2, "rho": 0.8},
+        {"n": 6, "particles": 60, "k": 0, "m": 0, "mode": "SINUSOIDAL"},
+        {"n": 18, "particles": 90, "k": 1, "m": -3, "mode": "LINEAR"},
+        {"n": 20, "particles": 300, "m": 1, "mode": "PATCH", "left": 3, "right": 5, "top": 9},
+        {"n": 20, "particles": 300, "events": str(ROOT / "tests/kernels/pic-events")},
     ],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
     "ddp": [{"batch": 48, "learning_rate": 0.2}],

@@ -1,6 +1,12 @@
 """The kernels once more, in plain NumPy on whole grids, sharing nothing with the package but the formulas."""
 
+import math
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+
+from prk.check import Keyed
 
 
 def stencil(n, radius, pattern, dtype, repetitions):
@@ -224,3 +230,80 @@ def refcount(counters, update, lock, stream, repetitions, members):
     vectors = nstream(stream, repetitions)
     rest = {name: np.tile(vector, (members, 1)) for name, vector in vectors.items()}
     return {"counters": np.tile(pair, (rows, 1)), **rest}
+
+
+def pic(n, particles, k, m, mode, repetitions, events="", **more):
+    """Return x, y, vx, vy of all particles with the repetition that ended their lives, and the charges.
+
+    One number of the sequence and one particle after the other.
+    """
+    state = 27182818285
+
+    def draw(mean):
+        nonlocal state
+        numbers = []
+        for _ in range(2):
+            state = (6364136223846793005 * state + 1442695040888963407) % 2**64
+            numbers.append(state)
+        if mean < 1:
+            return int(numbers[1] % (2**32 - 1) <= int(mean * (2**32 - 1)))
+        u, v = (number % (2**64 - 1) / (2**64 - 1) for number in numbers)
+        z = math.sqrt(-2 * math.log(u)) * math.cos(2 * math.pi * v)
+        return int(z * 0.15 * mean + mean + 0.5)
+
+    def mean(x, y):
+        if mode == "PATCH":
+            wide, high = more["right"] - more["left"] + 1, more["top"] - more["bottom"] + 1
+            inside = more["left"] <= x <= more["right"] and more["bottom"] <= y <= more["top"]
+            return particles / (wide * high) if inside else None
+        if mode == "SINUSOIDAL":
+            return 2 * math.cos(math.pi * x / n) ** 2 * particles / n**2
+        if mode == "LINEAR":
+            a, b = more["alpha"], more["beta"]
+            return (b - a * x / (n - 1)) / (b * n - a * n / 2) * particles / n
+        rho = more["rho"]
+        return particles / n**2 if rho == 1 else particles * (1 - rho) / (1 - rho**n) / n * rho**x
+
+    found: list[dict[str, Any]] = []
+
+    def start(mean, step):
+        for x in range(n):
+            for y in range(n):
+                count = draw(mean(x, y) or 0)
+                if mean(x, y) is None:
+                    continue
+                charge = (2 * k + 1) / math.sqrt(8) * (-1) ** x
+                found.extend({"at": [x + 0.5, y + 0.5, 0.0, float(m)], "q": charge} for _ in range(count))
+
+    start(mean, 0)
+    text = Path(events).read_text() if events else ""
+    rows = [line.split() for line in text.splitlines() if line and line[0] != "#"]
+    for step in range(repetitions):
+        for row in (row for row in rows if int(row[0]) == step):
+            x0, x1, y0, y1 = map(int, row[1:5])
+
+            def within(x, y, x0=x0, x1=x1, y0=y0, y1=y1):
+                return x0 <= x <= x1 and y0 <= y <= y1
+
+            if row[5] == "add":
+                share = int(row[6]) / ((x1 - x0 + 1) * (y1 - y0 + 1))
+                start(lambda x, y, within=within, share=share: share if within(x, y) else None, step)
+            else:
+                for one in found:
+                    if "end" not in one and within(int(one["at"][0]), int(one["at"][1])):
+                        one["end"] = step
+        for one in found:
+            if "end" in one:
+                continue
+            x, y, vx, vy = one["at"]
+            fx = fy = 0.0
+            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                dx, dy = x - (int(x) + i), y - (int(y) + j)
+                force = one["q"] * (1 if (int(x) + i) % n % 2 == 0 else -1) / (dx * dx + dy * dy)
+                fx += force * dx / math.hypot(dx, dy)
+                fy += force * dy / math.hypot(dx, dy)
+            one["at"] = [(x + vx + fx / 2) % n, (y + vy + fy / 2) % n, vx + fx, vy + fy]
+    values = np.array([[*one["at"], float(one.get("end", repetitions))] for one in found]).reshape(-1, 5)
+    mesh = np.repeat((-1.0) ** np.arange(n)[:, None], n, axis=1)
+    particles_and_ends = Keyed(np.arange(len(found)), values)
+    return {"particles": particles_and_ends, "mesh": Keyed(np.arange(n * n), mesh.ravel())}

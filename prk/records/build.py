@@ -17,6 +17,7 @@ from prk.job import Job
 from prk.metric import Metric
 from prk.problem import Measured
 from prk.records import identity, migrate, placement
+from prk.records.balance import Balance
 from prk.run import environment, registry
 from prk.run.audit import Audited
 from prk.run.sample import Sample
@@ -114,6 +115,13 @@ class Report:
         return float(np.median(self.values[first.name])), float(np.median(self.seconds))
 
     @cached_property
+    def balance(self) -> Balance | None:
+        """Return how the load lay in the cases that are stated, or None where the kernel does not look."""
+        looked = [case for case in self.stated if any(s.periods for s in case.samples)]
+        seconds = sum(c.measured.seconds * c.measured.problem.iterations for c in looked)
+        return Balance([[s.periods for s in c.samples] for c in looked], seconds) if looked else None
+
+    @cached_property
     def table(self) -> list[dict[str, Any]]:
         return self.job.problem.table(self.measured, self.size)
 
@@ -171,6 +179,7 @@ def build(report: Report) -> dict[str, Any]:
         "check": asdict(worst),
         "audit": report.audited.table() if report.audited else None,
         "split": report.split.table() if report.split else None,
+        "balance": report.balance.table() if report.balance else None,
         "placement": placement.compact(members),
         "warnings": report.warnings,
         "communication": dict(report.communication),
@@ -194,7 +203,9 @@ def opening(**what: Any) -> dict[str, Any]:
 
 def closed(found: Mapping[str, Any], argv: Sequence[str], where: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole record: what was found, with how and where it was found; empty parts are left out."""
-    optional = ("audit", "split", "communication", "table", "summary", "events", "launch", "plugins")
+    optional = (
+        "audit", "split", "balance", "communication", "table", "summary", "events", "launch", "plugins",
+    )  # fmt: skip
     whole: dict[str, Any] = {
         **{k: v for k, v in found.items() if v or k not in optional},
         "argv": list(argv),

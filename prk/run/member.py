@@ -204,6 +204,7 @@ def _finish(report: Report) -> Outcome:
         for line in (
             *text.table(report.table, job.problem.headings),
             *(f"{name} = {value}" for name, value in report.summary.items() if not isinstance(value, list)),
+            *(report.balance.lines() if report.balance else ()),
             *(report.split.lines() if report.split else ()),
         ):
             print(line)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prk.kernel import Event
+from prk.kernel import Event, Period
 
 
 @dataclass(frozen=True)
@@ -23,3 +23,5 @@ class Sample:
     unkept: str = ""
     # In seconds since the clock started.
     events: tuple[Event, ...] = ()
+    # How the load lay, where the kernel looks at that.
+    periods: tuple[Period, ...] = ()

@@ -55,6 +55,7 @@ def measure(
         laps=laps,
         unkept=compile_cache.warning(),
         events=tuple(e._replace(seconds=e.seconds - start) for e in kernel.events),
+        periods=tuple(kernel.periods),
     )
 
 

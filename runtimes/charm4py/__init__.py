@@ -4,15 +4,20 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from prk.job import Job, Outcome
+from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent, _tagged
+from .. import _pic, _sent, _tagged
 from .._tagged import Tagged, sent
 from .chares import charmrun, refuse_chares
 
+# What Charm's balancers are called that there are; Charm says LB behind each.
+BALANCERS = ("GreedyRefine", "Greedy", "Rotate")
+BALANCER = Option("balancer", BALANCERS[0], "which of Charm's balancers moves chares", BALANCERS)
 # Elements of a vector that are reduced at a time: few enough to need little memory, 8 MiB.
 SEGMENT = 1 << 20
 
@@ -30,6 +35,13 @@ def reduce_memory(problem: Any, options: Options, size: int) -> int:
 def reduce_sent(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """Every chare contributes its vector, a segment at a time."""
     return Sent(-(-problem.n // SEGMENT), 8 * problem.n)
+
+
+def refuse_balance(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if borders never move as is asked for, or a balancer has nothing to do."""
+    _pic.refuse(problem, options, size)
+    if options["balance"] != "runtime" and options["balancer"] != BALANCERS[0]:
+        raise Refusal("--balancer", "Charm balances nothing", "leave it out, or use --balance runtime")
 
 
 class Counting(_tagged.Counting):
@@ -77,6 +89,11 @@ class Runtime(Tagged):
         "random": Cell(messages=_sent.values_of_others),
         "synch_global": Cell(messages=_sent.digits),
         "reduce": Cell(memory=reduce_memory, messages=reduce_sent),
+        "pic": replace(
+            _pic.TILES,
+            options=(_pic.RUNTIME, _pic.PERIOD, _pic.AXES, BALANCER),
+            refuse=refuse_balance,
+        ),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
         "ddp": Cell(absent="a replica of the model has a process to itself, which chares share"),
     }

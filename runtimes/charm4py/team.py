@@ -20,6 +20,7 @@ from prk.problem import Refusal
 
 from . import launch
 from .chares import refuse_chares
+from .movable import Movable
 
 
 class Comm:
@@ -130,6 +131,8 @@ class Member(Chare):
         if launch.dies_with_parent:
             launch.die_with_parent()
         self.comm = Comm(self, columns, size)
+        # It runs all the time, and cannot be moved while it does.
+        self.setMigratable(False)
 
     @coro
     def run(self, job: Job, done: Any) -> None:
@@ -180,6 +183,8 @@ def start(job: Job, grid: bool, settings: Sequence[str] = ()) -> NoReturn:
 
     # A chare's letter box for its own process: at most the messages of one repetition wait in it.
     charm.options.local_msg_buf_size = 1000 + int(job.problem.cost(2).messages)
+    if job.options.get("balance") == "runtime":
+        settings = (*settings, "+balancer", f"{job.options['balancer']}LB")
     enter(first, settings)
 
 
@@ -198,7 +203,7 @@ def enter(first: Any, settings: Sequence[str] = ()) -> NoReturn:
     sys.argv = [sys.argv[0], "++quiet", *settings]
     # Chares of one process hand arrays over instead of packing them.
     charm.options.local_msg_optim = True
-    charm.start(first, classes=[Member])
+    charm.start(first, classes=[Member, Movable])
     raise SystemExit(1)
 
 

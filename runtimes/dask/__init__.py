@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent
+from .. import _pic, _sent
 from .._tagged import Tagged, sent
 
 ADDRESS = "address of a running scheduler; default: DASK_SCHEDULER_ADDRESS, or an own cluster"
@@ -37,6 +38,15 @@ def reduce_sent(problem: Any, options: Options, size: int, rank: int) -> Sent | 
     if options["variant"] == "array":
         return None
     return Sent(-(-problem.n // SEGMENT), 8 * problem.n) if rank else Sent()
+
+
+def refuse_balance(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if nothing ever moves as is asked for, or blocks are narrower than a step."""
+    _pic.refuse(problem, options, size)
+    if options["balance"] == "runtime":
+        _pic.refuse_blocks(problem, options, size)
+    elif options["blocks"] != _pic.BLOCKS.default:
+        raise Refusal("--blocks", "a worker has one tile", "leave it out, or use --balance runtime")
 
 
 class Runtime(Tagged):
@@ -76,6 +86,11 @@ class Runtime(Tagged):
             ),
             memory=reduce_memory,
             messages=reduce_sent,
+        ),
+        "pic": replace(
+            _pic.TILES,
+            options=(_pic.RUNTIME, _pic.PERIOD, _pic.AXES, _pic.BLOCKS),
+            refuse=refuse_balance,
         ),
         "allreduce": Cell(
             only={"collective": ("allreduce",)},

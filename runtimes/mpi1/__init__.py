@@ -8,7 +8,7 @@ from prk.problem import Refusal
 from prk.reduce import schedules
 from prk.runtime import Cell, Option, Options
 
-from .. import _sent
+from .. import _pic, _sent
 from .._mpi import MPIRuntime
 from . import sent
 
@@ -71,6 +71,7 @@ class Runtime(MPIRuntime):
             ),
             messages=sent.dgemm,
         ),
+        "pic": _pic.TILES,
         "allreduce": Cell(
             options=(Option("algorithm", "library", "the library's own, or one of ours", ALGORITHMS),),
             refuse=refuse_algorithm,

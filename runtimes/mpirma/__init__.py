@@ -7,7 +7,7 @@ from prk.problem import Refusal
 from prk.reduce import schedules
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent
+from .. import _pic, _sent
 from .._mpi import MPIRuntime
 
 SYNC = "when a window may be accessed"
@@ -112,6 +112,7 @@ class Runtime(MPIRuntime):
         ),
         "sparse": Cell(options=(_sent.GATHER,), memory=_sent.sparse_memory, messages=_sent.slices_of_others),
         "dgemm": Cell(messages=_sent.panels_of_others),
+        "pic": _pic.OUTBOX,
         "allreduce": Cell(absent="one-sided MPI has no collectives"),
         "ddp": Cell(absent="one-sided MPI has no collectives, by which gradients are averaged"),
     }

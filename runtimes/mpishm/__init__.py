@@ -1,5 +1,6 @@
 """MPI shared memory: the ranks of a node share windows, and only groups of ranks exchange messages."""
 
+from dataclasses import replace
 from typing import Any
 
 from prk.decomposition import SuperTiles
@@ -8,7 +9,7 @@ from prk.problem import Refusal
 from prk.reduce import schedules
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent
+from .. import _pic, _sent
 from .._mpi import MPIRuntime
 from . import sent
 
@@ -55,6 +56,12 @@ def refuse_communicators(problem: Any, options: Options, size: int) -> None:
     group, communicators = options["group-size"], options["communicators"]
     if group is not None and not 1 <= communicators <= group:
         raise Refusal("--communicators", f"{communicators} of {group} ranks a group", f"use 1 to {group}")
+
+
+def refuse_balance(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if the ranks make no whole groups, or borders never move as is asked for."""
+    refuse(problem, options, size)
+    _pic.refuse(problem, options, size)
 
 
 def transpose_memory(problem: Any, options: Options, size: int) -> int:
@@ -129,6 +136,7 @@ class Runtime(MPIRuntime):
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             messages=sent.dgemm,
         ),
+        "pic": replace(_pic.OUTBOX, refuse=refuse_balance),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=sent.allreduce),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }

@@ -1,15 +1,22 @@
 """MPI between processes and threads in each: one rank a socket or a node, as launched."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from prk.job import Job
 from prk.run import environment
-from prk.runtime import Cell
+from prk.runtime import Cell, Options
 
-from .. import _sent, mpi1
+from .. import _pic, _sent, mpi1
 from .._mpi import MPIRuntime
-from .._threads import Threads
+from .._threads import Threads, refuse
+
+
+def refuse_balance(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if there are too many or too few threads, or borders never move as is asked for."""
+    refuse(problem, options, size)
+    _pic.refuse(problem, options, size)
 
 
 class Runtime(Threads, MPIRuntime):
@@ -32,6 +39,7 @@ class Runtime(Threads, MPIRuntime):
         "sparse": mpi1.Runtime.cells["sparse"],
         "dgemm": mpi1.Runtime.cells["dgemm"],
         "synch_global": Cell(absent="one thread of a rank would gather the digits, as mpi1 does"),
+        "pic": replace(_pic.TILES, refuse=refuse_balance),
         "reduce": Cell(messages=_sent.reduction),
         "allreduce": Cell(absent="one thread of a rank would call the collective, as mpi1 does"),
         "ddp": Cell(absent="PyTorch computes with threads of its own: mpi1 with --torch-threads"),

@@ -5,12 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 from prk.job import Job, Outcome
-from prk.runtime import Cell, Clocks, Option
+from prk.runtime import Cell, Clocks, Option, Options
 from prk.team import Crew, Solo
 
-from .._threads import Threads, refuse
+from .. import _pic
+from .._pic import BLOCKS, PERIOD
+from .._threads import Threads, count, refuse
 
 SCHEDULES = ("pipeline", "wavefront")
+
+
+BALANCE = "who pushes a block: its own thread, whoever is free, or its own unless one without work takes it"
+
+
+def refuse_blocks(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if there are too many or too few threads, or blocks of cells for them."""
+    refuse(problem, options, size)
+    _pic.refuse_blocks(problem, options, count(options))
 
 
 class Runtime(Threads):
@@ -34,6 +45,10 @@ class Runtime(Threads):
         "branch": Cell(crew=True),
         "refcount": Cell(crew=True),
         "synch_global": Cell(crew=True),
+        "pic": Cell(
+            options=(Option("balance", "none", BALANCE, ("none", "sharing", "stealing")), BLOCKS, PERIOD),
+            refuse=refuse_blocks,
+        ),
         "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
         "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
     }

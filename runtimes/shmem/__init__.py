@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from prk.job import Job, Outcome
@@ -13,7 +14,7 @@ from prk.reduce import schedules
 from prk.run import environment
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent
+from .. import _pic, _sent
 from .._mpi import MPIRuntime
 from . import heap
 
@@ -74,6 +75,7 @@ class Runtime(MPIRuntime):
             heap=heap.reduce,
             messages=_sent.from_children,
         ),
+        "pic": replace(_pic.TILES, heap=heap.pic),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }

@@ -7,6 +7,8 @@ import numpy as np
 from prk.problem import Refusal
 from prk.reduce import schedules
 
+from .._pic import doubles
+
 # The variable of the OpenSHMEM standard that sets the symmetric heap.
 HEAP = "SHMEM_SYMMETRIC_SIZE"
 # Counters of sides, and flags of PEs, stand a cache line apart.
@@ -69,6 +71,11 @@ def synch_global(problem: Any, size: int) -> int:
 def reduce(problem: Any, size: int) -> int:
     """Return the bytes of two segments to get, of a counter a child, and of one of what the parent took."""
     return rounded(16 * min(problem.n, schedules.SEGMENT)) + rounded(8 * size) + rounded(8)
+
+
+def pic(problem: Any, size: int) -> int:
+    """Return the bytes of what a PE gives, and of two counters a PE."""
+    return rounded(8 * doubles(problem, size)) + rounded(16 * size * APART)
 
 
 def too_small(given: str | None, need: int) -> str:

@@ -18,6 +18,7 @@ SIZES = {
     "reduce": {"n": 50},
     "synch_global": {"n": 50},
     "allreduce": {"min_bytes": 400, "max_bytes": 400},
+    "pic": {"n": 12, "particles": 100},
     "ddp": {"batch": 48},
 }
 KERNELS = [k for k in SIZES if registry.problem_class(k).missing() is None]
