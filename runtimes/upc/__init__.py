@@ -22,6 +22,7 @@ ACCESS = Option(
     ("memget", "loads"),
 )
 SYNC = "a thread pulls each line when its strict counter says so, or is given it with a post of its semaphore"
+WARNING = "this is UPC's model over MPI windows: no compiler or run-time system of UPC takes part"
 NO_COLLECTIVES = "UPC's collectives would be MPI's own here, which mpi1 has"
 
 
@@ -74,7 +75,7 @@ class Runtime(MPIRuntime):
     title = "UPC's model over MPI windows"
     look = ("#000000", "P", (1, 1))
     cells = {
-        "*": Cell(options=(ACCESS,), shared=True),
+        "*": Cell(options=(ACCESS,), shared=True, warning=WARNING),
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(messages=pulled(_sent.boxes)),
