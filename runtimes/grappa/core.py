@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from mpi4py import MPI
-from numba import njit
+from numba import carray, njit
 
 from .. import _clocks
 from .._clocks import begun, plain, waited
-from .._compiled import address, first_error, invoke
+from .._compiled import address, first_error, invoke, pointer
 from .._mpi import calls
 
 # What a delegate does with its value: add it as floating point, XOR it, store it; or writeEF.
@@ -61,49 +61,56 @@ class Core(NamedTuple):
     # Delegates a message, and nanoseconds until fewer leave; 0: no deadline.
     aggregate: int
     deadline: int
-    # What is known of the others, and the messages to them, a row a slot; the last row is what arrives. Of
-    # messages and of what has its home here, as integers and as floating point.
-    others: np.ndarray
-    messages: np.ndarray
-    message_numbers: np.ndarray
-    memory: np.ndarray
-    numbers: np.ndarray
-    # Full/empty words at home: whether each is full, and its value.
-    words: np.ndarray
-    # Writes that wait for their word, as word and value.
-    pending: np.ndarray
-    scratch: np.ndarray
+    # Addresses of what a Home keeps, and how much there is of what has its home here.
+    others: int
+    messages: int
+    memory: int
+    elements: int
+    words: int
+    word_count: int
+    pending: int
+    scratch: int
 
 
-def core(comm: MPI.Intracomm, options: Any, memory: np.ndarray, words: int = 0) -> Core:
-    """Return this core, with `memory` (8 bytes an element) and so many empty full/empty words at home."""
-    functions = [calls.address(f"MPI_{name}") for name in ("Isend", "Test", "Iprobe", "Recv")]
-    clock = address(ctypes.CDLL(None), "clock_gettime")
-    messages = np.zeros((comm.size * SLOTS + 1, 1 + 2 * options["aggregate"]), np.int64)
-    return Core(
-        isend=functions[0],
-        test=functions[1],
-        iprobe=functions[2],
-        recv=functions[3],
-        clock=clock,
-        sched_yield=_clocks.yielding(),
-        comm=calls.handle(comm),
-        word=calls.handle(MPI.INT64_T),
-        anyone=MPI.ANY_SOURCE,
-        source=_place_of_source(),
-        rank=comm.rank,
-        size=comm.size,
-        aggregate=options["aggregate"],
-        deadline=1000 * options["deadline"],
-        others=np.zeros((comm.size, REQUEST + SLOTS), np.int64),
-        messages=messages,
-        message_numbers=messages.view(np.float64),
-        memory=memory.view(np.int64),
-        numbers=memory.view(np.float64),
-        words=np.zeros((words, 2)),
-        pending=np.zeros((PENDING, 2)),
-        scratch=np.zeros(SCRATCH, np.int64),
-    )
+class Home:
+    """What has its home on this core, and its messages: kept here while compiled code has their addresses.
+
+    Of arrays themselves it would count the references at each call: a delegate took 300 ns, not a few.
+    """
+
+    def __init__(self, comm: MPI.Intracomm, options: Any, memory: np.ndarray, words: int = 0):
+        """Take `memory`, 8 bytes an element, and make so many empty full/empty words."""
+        size, aggregate = comm.size, options["aggregate"]
+        self.kept = (
+            # What is known of each core; the messages to them, a row a slot, and last the one that arrives.
+            np.zeros((size, REQUEST + SLOTS), np.int64),
+            np.zeros((SLOTS * size + 1, 1 + 2 * aggregate), np.int64),
+            memory,
+            # Words, whether they are full, and their values; writes that wait, as word and value.
+            np.zeros((words, 2)),
+            np.zeros((PENDING, 2)),
+            np.zeros(SCRATCH, np.int64),
+        )
+        others, messages, at_home, pairs, pending, scratch = (array.ctypes.data for array in self.kept)
+        functions = [calls.address(f"MPI_{name}") for name in ("Isend", "Test", "Iprobe", "Recv")]
+        clock = address(ctypes.CDLL(None), "clock_gettime")
+        handles = calls.handle(comm), calls.handle(MPI.INT64_T)
+        about = [
+            *functions, clock, _clocks.yielding(), *handles, MPI.ANY_SOURCE, _place_of_source(),
+            comm.rank, size, aggregate, 1000 * options["deadline"],
+            others, messages, at_home, memory.size, pairs, words, pending, scratch,
+        ]  # fmt: skip
+        self.comm, self.core = comm, Core._make(about)
+
+    def drain(self) -> None:
+        """Return when all messages of this core have left, and all cores have taken what was for them.
+
+        A core that is still waiting would take those of what comes next for its own. Collective.
+        """
+        for to in range(self.core.size):
+            for slot in range(SLOTS):
+                check(leave(self.core, to, slot))
+        self.comm.Barrier()
 
 
 def _place_of_source() -> int:
@@ -123,11 +130,52 @@ def check(code: int) -> None:
     calls.succeed(code)
 
 
-def drain(this: Core) -> None:
-    """Return when all messages of this core have left."""
-    for to in range(this.size):
-        for slot in range(SLOTS):
-            check(leave(this, to, slot))
+@njit(nogil=True, cache=True)
+def others(core):
+    """Return what is known of each core."""
+    return carray(pointer(core.others), (core.size, REQUEST + SLOTS), np.int64)
+
+
+@njit(nogil=True, cache=True)
+def messages(core):
+    """Return the messages as integers."""
+    return carray(pointer(core.messages), (SLOTS * core.size + 1, 1 + 2 * core.aggregate), np.int64)
+
+
+@njit(nogil=True, cache=True)
+def message_numbers(core):
+    """Return the messages as floating point."""
+    return carray(pointer(core.messages), (SLOTS * core.size + 1, 1 + 2 * core.aggregate), np.float64)
+
+
+@njit(nogil=True, cache=True)
+def memory(core):
+    """Return what has its home here as integers."""
+    return carray(pointer(core.memory), (core.elements,), np.int64)
+
+
+@njit(nogil=True, cache=True)
+def numbers(core):
+    """Return what has its home here as floating point."""
+    return carray(pointer(core.memory), (core.elements,), np.float64)
+
+
+@njit(nogil=True, cache=True)
+def words(core):
+    """Return the full/empty words: whether each is full, and its value."""
+    return carray(pointer(core.words), (core.word_count, 2), np.float64)
+
+
+@njit(nogil=True, cache=True)
+def pending(core):
+    """Return the writes that wait, as word and value."""
+    return carray(pointer(core.pending), (PENDING, 2), np.float64)
+
+
+@njit(nogil=True, cache=True)
+def scratch(core):
+    """Return the integers that a core needs besides."""
+    return carray(pointer(core.scratch), (SCRATCH,), np.int64)
 
 
 @njit(nogil=True, cache=True)
@@ -136,50 +184,46 @@ def delegate(core, to, kind, place, value):
 
     place: an index of its memory or, for FILL, of its full/empty words.
     """
-    row, at = row_and_place(core, to)
-    core.message_numbers[row, at + 1] = value
-    core.messages[row, at] = KINDS * place + kind
-    return collect(core, to)
+    about = others(core)
+    row, at = SLOTS * to + about[to, SLOT], 1 + 2 * about[to, HELD]
+    messages(core)[row, at] = KINDS * place + kind
+    message_numbers(core)[row, at + 1] = value
+    about[to, HELD] += 1
+    return settle(core, to) if about[to, HELD] == core.aggregate or core.deadline else 0
 
 
 @njit(nogil=True, cache=True)
 def delegate_word(core, to, kind, place, value):
     """As `delegate`, with an integer."""
-    row, at = row_and_place(core, to)
-    core.messages[row, at + 1] = value
-    core.messages[row, at] = KINDS * place + kind
-    return collect(core, to)
+    about = others(core)
+    row, at = SLOTS * to + about[to, SLOT], 1 + 2 * about[to, HELD]
+    messages(core)[row, at], messages(core)[row, at + 1] = KINDS * place + kind, value
+    about[to, HELD] += 1
+    return settle(core, to) if about[to, HELD] == core.aggregate or core.deadline else 0
 
 
 @njit(nogil=True, cache=True)
-def row_and_place(core, to):
-    """Return in which message the next delegate for `to` stands, and where."""
-    return SLOTS * to + core.others[to, SLOT], 1 + 2 * core.others[to, HELD]
-
-
-@njit(nogil=True, cache=True)
-def collect(core, to):
-    """Count the delegate that was added to the message for `to`, which leaves when it is full."""
-    about = core.others[to]
-    if core.deadline and about[HELD] == 0:
+def settle(core, to):
+    """Send the message for `to`, to which a delegate was added, if it is full or overdue; return an error."""
+    about = others(core)[to]
+    if core.deadline and about[HELD] == 1:
         about[SINCE] = now(core)
-    about[HELD] += 1
     return flush(core, to, 0) if about[HELD] == core.aggregate or overdue(core, to) else 0
 
 
 @njit(nogil=True, cache=True)
 def overdue(core, to):
     """Tell whether a delegate for `to` has waited until the deadline."""
-    about = core.others[to]
+    about = others(core)[to]
     return core.deadline > 0 and about[HELD] > 0 and now(core) - about[SINCE] >= core.deadline
 
 
 @njit(nogil=True, cache=True)
 def flush(core, to, last):
     """Send what has been collected for `to`; return an error. Meanwhile this core runs what arrives."""
-    about = core.others[to]
+    about = others(core)[to]
     held, slot = about[HELD], about[SLOT]
-    message, request = core.messages[SLOTS * to + slot], about[REQUEST + slot :].ctypes.data
+    message, request = messages(core)[SLOTS * to + slot], about[REQUEST + slot :].ctypes.data
     message[0] = held + last
     where, words, tag = message.ctypes.data, np.int32(1 + 2 * held), np.int32(TAG)
     code = invoke(core.isend, (where, words, core.word, np.int32(to), tag, core.comm, request))
@@ -193,13 +237,13 @@ def flush(core, to, last):
 @njit(nogil=True, cache=True)
 def leave(core, to, slot):
     """Return when a slot's message has left; return an error. Meanwhile this core runs what arrives."""
-    code, look, about = 0, 0, core.others[to]
+    code, look, about = 0, 0, others(core)[to]
     request = about[REQUEST + slot :].ctypes.data
-    flag, status = core.scratch.ctypes.data, core.scratch[STATUS:].ctypes.data
+    flag, status = scratch(core).ctypes.data, scratch(core)[STATUS:].ctypes.data
     while about[UNDER_WAY + slot] and code == 0:
-        core.scratch[0] = 0
+        scratch(core)[0] = 0
         code = invoke(core.test, (request, flag, status))
-        if core.scratch[0]:
+        if scratch(core)[0]:
             about[UNDER_WAY + slot] = 0
         else:
             look += 1
@@ -215,7 +259,7 @@ def send_all(core, last):
     code = 0
     for step in range(1, core.size):
         to = (core.rank + step) % core.size
-        if last or core.others[to, HELD]:
+        if last or others(core)[to, HELD]:
             code = first_error(code, flush(core, to, last))
     return code
 
@@ -223,7 +267,7 @@ def send_all(core, last):
 @njit(nogil=True, cache=True)
 def now(core):
     """Return the time in nanoseconds."""
-    time = core.scratch[TIME:]
+    time = scratch(core)[TIME:]
     invoke(core.clock, (np.int32(CLOCK_MONOTONIC), time.ctypes.data))
     return 1_000_000_000 * time[0] + time[1]
 
@@ -243,36 +287,36 @@ def progress(core):
 @njit(nogil=True, cache=True)
 def receive(core):
     """Run the delegates of all messages that have arrived; return an error."""
-    code, tag, message = 0, np.int32(TAG), core.messages[-1]
-    flag, status = core.scratch.ctypes.data, core.scratch[STATUS:].ctypes.data
+    code, tag, message, found = 0, np.int32(TAG), messages(core)[-1], scratch(core)
+    flag, status = found.ctypes.data, found[STATUS:].ctypes.data
     while code == 0:
-        core.scratch[0] = 0
+        found[0] = 0
         code = invoke(core.iprobe, (np.int32(core.anyone), tag, core.comm, flag, status))
-        if not core.scratch[0]:
+        if not found[0]:
             return code
-        source = core.scratch[STATUS:].view(np.int32)[core.source]
+        source = found[STATUS:].view(np.int32)[core.source]
         what = message.ctypes.data, np.int32(message.size), core.word
         code = first_error(code, invoke(core.recv, (*what, source, tag, core.comm, status)))
-        code = first_error(code, run(core, message, core.message_numbers[-1]))
-        core.others[source, ENDED] += message[0] // LAST
+        code = first_error(code, run(core, message, message_numbers(core)[-1]))
+        others(core)[source, ENDED] += message[0] // LAST
     return code
 
 
 @njit(nogil=True, cache=True)
-def run(core, message, numbers):
+def run(core, message, values):
     """Run the delegates of a message, which is also there as floating point; return an error."""
-    code = 0
+    code, home = 0, numbers(core)
     for number in range(message[0] % LAST):
         what, at = message[1 + 2 * number], 2 + 2 * number
         place, kind = what // KINDS, what % KINDS
         if kind == ADD:
-            core.numbers[place] += numbers[at]
+            home[place] += values[at]
         elif kind == XOR:
-            core.memory[place] ^= message[at]
+            memory(core)[place] ^= message[at]
         elif kind == WRITE:
-            core.numbers[place] = numbers[at]
+            home[place] = values[at]
         else:
-            code = first_error(code, fill(core, place, numbers[at]))
+            code = first_error(code, fill(core, place, values[at]))
     return code
 
 
@@ -282,14 +326,14 @@ def fill(core, word, value):
 
     Writes keep their order: while one waits, so do all that come after it.
     """
-    waiting = core.scratch[WAITING]
-    if core.words[word, 0] == 0 and waiting == 0:
-        core.words[word, 0], core.words[word, 1] = 1, value
+    waiting = scratch(core)[WAITING]
+    if words(core)[word, 0] == 0 and waiting == 0:
+        words(core)[word, 0], words(core)[word, 1] = 1, value
     elif waiting == PENDING:
         return TOO_MANY
     else:
-        core.pending[waiting, 0], core.pending[waiting, 1] = word, value
-        core.scratch[WAITING] += 1
+        pending(core)[waiting, 0], pending(core)[waiting, 1] = word, value
+        scratch(core)[WAITING] += 1
     return 0
 
 
@@ -297,33 +341,33 @@ def fill(core, word, value):
 def fill_pending(core):
     """Let those writes come to pass whose word has become empty, the first of each word."""
     kept = 0
-    for number in range(core.scratch[WAITING]):
-        word, value = np.int64(core.pending[number, 0]), core.pending[number, 1]
-        if core.words[word, 0] == 0:
-            core.words[word, 0], core.words[word, 1] = 1, value
+    for number in range(scratch(core)[WAITING]):
+        word, value = np.int64(pending(core)[number, 0]), pending(core)[number, 1]
+        if words(core)[word, 0] == 0:
+            words(core)[word, 0], words(core)[word, 1] = 1, value
         else:
-            core.pending[kept, 0], core.pending[kept, 1] = word, value
+            pending(core)[kept, 0], pending(core)[kept, 1] = word, value
             kept += 1
-    core.scratch[WAITING] = kept
+    scratch(core)[WAITING] = kept
 
 
 @njit(nogil=True, cache=True)
 def is_full(core, word):
     """Tell whether a word at home is full."""
-    return core.words[word, 0] != 0
+    return words(core)[word, 0] != 0
 
 
 @njit(nogil=True, cache=True)
 def read_ff(core, word):
     """Return the value of a word that is known to be full, and leave it so (readFF)."""
-    return core.words[word, 1]
+    return words(core)[word, 1]
 
 
 @njit(nogil=True, cache=True)
 def read_fe(core, word):
     """Return the value of a word that is known to be full, and leave it empty (readFE)."""
-    core.words[word, 0] = 0
-    return core.words[word, 1]
+    words(core)[word, 0] = 0
+    return words(core)[word, 1]
 
 
 @njit(nogil=True, cache=True)
@@ -347,7 +391,7 @@ def complete(core, other, times):
     Return an error.
     """
     code, look, begin = 0, 0, begun(core.sched_yield)
-    while core.others[other, ENDED] < times and code == 0:
+    while others(core)[other, ENDED] < times and code == 0:
         look += 1
         code = rest(core, look)
     waited(core.sched_yield, begin, other)

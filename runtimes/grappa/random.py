@@ -6,7 +6,7 @@ from numba import njit
 from prk.random import loops, serial
 
 from .._compiled import first_error
-from .core import LAST, XOR, check, complete, core, delegate_word, drain, send_all
+from .core import LAST, XOR, Home, check, complete, delegate_word, send_all
 
 
 class Kernel(serial.Kernel):
@@ -14,21 +14,21 @@ class Kernel(serial.Kernel):
 
     def setup(self) -> None:
         super().setup()
-        self.core = core(self.comm, self.options, self.table)
+        self.home = Home(self.comm, self.options, self.table)
         self.rounds = 0
 
     def update(self) -> None:
         self.rounds += 1
         bits = self.owner_bits, self.word_bits
-        check(round_(self.core, self.table, self.streams, *bits, self.batches))
+        check(round_(self.home.core, self.table, self.streams, *bits, self.batches))
         for other in range(self.comm.size):
             if other != self.comm.rank:
-                check(complete(self.core, other, self.rounds))
+                check(complete(self.home.core, other, self.rounds))
         # All updates of the round have run, everywhere: none of the next one comes before.
         self.comm.Barrier()
 
     def close(self) -> None:
-        drain(self.core)
+        self.home.drain()
 
 
 @njit(nogil=True, cache=True)

@@ -16,7 +16,7 @@ from prk.stencil import serial
 from .._clocks import begun, waited
 from .._compiled import first_error
 from ..mpirma.stencil import area, displacement
-from .core import FILL, WRITE, check, core, delegate, drain, is_full, read_fe, read_ff, rest, send_all
+from .core import FILL, WRITE, Home, check, delegate, is_full, numbers, read_fe, read_ff, rest, send_all
 
 # Pieces of a ghost frame: four sides and four corners.
 PIECES = 8
@@ -49,16 +49,16 @@ class Kernel(serial.Kernel):
             for to, box in layout.outgoing(rank)
         )
         self.length = self.comm.allreduce(sum(area(box) for _, box in arriving), MPI.MAX)
-        self.core = core(self.comm, self.options, np.zeros(2 * self.length), 2 * PIECES)
+        self.home = Home(self.comm, self.options, np.zeros(2 * self.length), 2 * PIECES)
         self.turn = 0
 
     def exchange(self) -> None:
         self.turn += 1
         half = self.turn % 2
-        check(exchange(self.core, self.inp, self.writes, self.fills, half * self.length, half * PIECES))
+        check(exchange(self.home.core, self.inp, self.writes, self.fills, half * self.length, half * PIECES))
 
     def close(self) -> None:
-        drain(self.core)
+        self.home.drain()
 
 
 def tasks(rows: Iterable[Sequence[int]]) -> np.ndarray:
@@ -103,6 +103,7 @@ def write(core, inp, task, start, word):
 def fill_ghosts(core, inp, task, start, word):
     """Copy a whole buffer into its ghosts, and give it back."""
     r0, _, c0, c1, first, number, _ = task
+    home = numbers(core)
     for n in range(np.int64(read_ff(core, word + number))):
-        inp[r0 + n // (c1 - c0), c0 + n % (c1 - c0)] = core.numbers[start + first + n]
+        inp[r0 + n // (c1 - c0), c0 + n % (c1 - c0)] = home[start + first + n]
     read_fe(core, word + number)

@@ -7,7 +7,7 @@ from prk.synch_p2p import loops, serial
 
 from .._clocks import begun, waited
 from .._compiled import first_error
-from .core import FILL, check, core, delegate, drain, is_full, read_fe, rest, send_all
+from .core import FILL, Home, check, delegate, is_full, read_fe, rest, send_all
 
 
 class Kernel(serial.Kernel):
@@ -15,13 +15,13 @@ class Kernel(serial.Kernel):
 
     def setup(self) -> None:
         super().setup()
-        self.core = core(self.comm, self.options, np.zeros(0), self.problem.n)
+        self.home = Home(self.comm, self.options, np.zeros(0), self.problem.n)
 
     def repeat(self, count: int) -> None:
-        check(pipeline(self.core, self.A, self.problem.group, count))
+        check(pipeline(self.home.core, self.A, self.problem.group, count))
 
     def close(self) -> None:
-        drain(self.core)
+        self.home.drain()
 
 
 @njit(nogil=True, cache=True)

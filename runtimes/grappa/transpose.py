@@ -9,7 +9,7 @@ from prk import decomposition
 from prk.transpose import serial
 
 from .._compiled import first_error
-from .core import ADD, LAST, check, complete, core, delegate, drain, flush
+from .core import ADD, LAST, Home, check, complete, delegate, flush
 
 
 class Kernel(serial.Kernel):
@@ -17,7 +17,7 @@ class Kernel(serial.Kernel):
 
     def setup(self) -> None:
         super().setup()
-        self.core = core(self.comm, self.options, self.B.reshape(-1))
+        self.home = Home(self.comm, self.options, self.B.reshape(-1))
         self.phases = decomposition.pairwise(self.comm.rank, self.comm.size)
         self.turn = 0
 
@@ -25,11 +25,11 @@ class Kernel(serial.Kernel):
         self.transpose_diagonal()
         self.turn += 1
         for source, to in self.phases:
-            check(give(self.core, self.A, to, self.width, self.problem.pitch, self.tile))
-            check(complete(self.core, source, self.turn))
+            check(give(self.home.core, self.A, to, self.width, self.problem.pitch, self.tile))
+            check(complete(self.home.core, source, self.turn))
 
     def close(self) -> None:
-        drain(self.core)
+        self.home.drain()
 
 
 @njit(nogil=True, cache=True)

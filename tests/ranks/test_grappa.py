@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prk.runtimes.grappa import core as grappa
-from prk.runtimes.grappa.core import FILL, check, delegate, drain, fill, is_full, read_fe, rest, send_all
+from prk.runtimes.grappa.core import FILL, check, delegate, fill, is_full, read_fe, rest, send_all
 from tests import cells, counts
 
 TURNS = 200
@@ -26,7 +26,8 @@ def take(this, word):
 def test_every_write_of_a_word_is_read_once_and_in_order(comm, agree, ahead):
     """Whether the reader waits for a late writer, or the writer comes to a word that is still full."""
     rank, size = comm.rank, comm.size
-    this = grappa.core(comm, {"aggregate": 1 + ahead % 3, "deadline": 0}, np.zeros(0), 2)
+    home = grappa.Home(comm, {"aggregate": 1 + ahead % 3, "deadline": 0}, np.zeros(0), 2)
+    this = home.core
     wrong, written = [], 0
     for turn in range(1, TURNS + 1):
         # One after the other comes late to write, and then to read.
@@ -41,7 +42,7 @@ def test_every_write_of_a_word_is_read_once_and_in_order(comm, agree, ahead):
         found = take(this, turn % 2)
         wrong += [f"{turn}: {found}"] if found != 1000.0 * turn + (rank - 1) % size else []
     wrong += [f"word {word} is full" for word in range(2) if is_full(this, word)]
-    drain(this)
+    home.drain()
     agree(wrong)
 
 
@@ -50,7 +51,8 @@ def test_a_delegate_leaves_by_the_deadline(comm, agree):
     """Without one it stays until others join it, or a phase ends."""
     wrong, right = [], (comm.rank + 1) % comm.size
     for deadline in (0, 2000):
-        this = grappa.core(comm, {"aggregate": 64, "deadline": deadline}, np.zeros(0), 1)
+        home = grappa.Home(comm, {"aggregate": 64, "deadline": deadline}, np.zeros(0), 1)
+        this = home.core
         comm.Barrier()
         check(delegate(this, right, FILL, 0, 1.0))
         end = time.perf_counter() + (0.05 if deadline == 0 else 30)
@@ -62,13 +64,14 @@ def test_a_delegate_leaves_by_the_deadline(comm, agree):
             check(grappa.flush(this, right, 0))
         if not wrong:
             take(this, 0)
-        drain(this)
+        home.drain()
     agree(wrong)
 
 
 @pytest.mark.mpi
 def test_more_writes_than_can_wait_are_an_error(comm):
-    this = grappa.core(comm, {"aggregate": 1, "deadline": 0}, np.zeros(0), 1)
+    home = grappa.Home(comm, {"aggregate": 1, "deadline": 0}, np.zeros(0), 1)
+    this = home.core
     codes = [fill(this, 0, 1.0) for _ in range(grappa.PENDING + 2)]
     assert set(codes[:-1]) == {0}
     with pytest.raises(RuntimeError, match="writes wait for their word"):
