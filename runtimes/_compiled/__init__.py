@@ -59,6 +59,16 @@ def exchange(typingctx, address, value):
     return types.int64(types.int64, types.int64), codegen
 
 
+@intrinsic
+def pointer(typingctx, address):
+    """Return an address as the pointer of which `numba.carray` makes an array."""
+
+    def codegen(context, builder, signature, values):
+        return builder.inttoptr(values[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), codegen
+
+
 @njit(nogil=True, cache=True)
 def first_error(code, later):
     """Return the first of two error codes that is one: what comes after an error only follows from it."""

@@ -12,13 +12,19 @@ from .._threads import team as threads
 from . import calls
 from .room import Room
 
+REMEDY = "use create, which needs no room there, or enlarge it"
+
 
 def allocate(
-    comm: MPI.Intracomm, shape: Sequence[int], flavour: str, dtype: Any = np.float64
+    comm: MPI.Intracomm,
+    shape: Sequence[int],
+    flavour: str,
+    dtype: Any = np.float64,
+    said: tuple[str, str] = ("--window", REMEDY),
 ) -> tuple[MPI.Win, np.ndarray]:
     """Return a window with a displacement unit of one item, and its memory as an array. Collective.
 
-    Raises Refusal, on all ranks, if there is no room for it.
+    Raises Refusal, on all ranks, if there is no room for it; `said` is its option and what would work.
     """
     dtype = np.dtype(dtype)
     if flavour == "create":
@@ -26,7 +32,7 @@ def allocate(
         return MPI.Win.Create(array, dtype.itemsize, comm=comm), array
     size = int(np.prod(shape)) * dtype.itemsize
     small = MPI.Win.Allocate(8, 8, comm=comm)
-    room = Room(comm, small, "--window", "use create, which needs no room there, or enlarge it")
+    room = Room(comm, small, *said)
     room.take(size)
     room.close()
     window = MPI.Win.Allocate(size, dtype.itemsize, comm=comm)
