@@ -12,7 +12,7 @@ from torch import nn
 from prk import decomposition, kernel
 from prk.allreduce.problem import Allreduce
 from prk.check import Box, Fields
-from prk.ddp import audit, models, replay
+from prk.ddp import audit, models, replay, schedule
 from prk.ddp.problem import REPLAYED, Ddp
 
 # Steps by which computation and communication are told apart after the run.
@@ -61,12 +61,8 @@ class Kernel(kernel.Kernel[Ddp]):
 
         Gradients become ready from the last layer to the first.
         """
-        groups: list[list[torch.Tensor]] = [[]]
-        for weight in reversed(self.weights):
-            if groups[-1] and sum(w.nbytes for w in groups[-1]) + weight.nbytes > limit:
-                groups.append([])
-            groups[-1].append(weight)
-        return groups
+        found = schedule.buckets([weight.nbytes for weight in self.weights], limit)
+        return [[self.weights[place] for place in bucket] for bucket in found]
 
     def allreduce(self, problem: Allreduce) -> Any:
         """Return this runtime's allreduce, by which the share of communication is predicted."""

@@ -1,10 +1,9 @@
 """What a rank sends in a repetition, where that is mpi1's own. Pure, without MPI."""
 
-import math
-from itertools import pairwise
 from typing import Any
 
 from prk.allreduce import schedules
+from prk.ddp.schedule import buckets, weights
 from prk.reduce import schedules as reductions
 from prk.runtime import Options, Sent
 
@@ -84,12 +83,5 @@ def ddp(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
     """The gradients, a bucket at a time from the last layer to the first; of no model but linear layers."""
     if problem.workload == "fashion-mnist":
         return None
-    lengths = []
-    for inside, outside in pairwise(problem.shape):
-        lengths += [inside * outside, *([outside] if problem.workload == "digits" else [])]
-    buckets, held = 0, math.inf
-    for length in reversed(lengths):
-        if 4 * (held + length) > options["bucket-mb"] * 1e6:
-            buckets, held = buckets + 1, 0
-        held += length
-    return Sent(buckets, 4 * problem.trained)
+    lengths = [4 * number for number in weights(problem.shape, problem.workload == "digits")]
+    return Sent(len(buckets(lengths, options["bucket-mb"] * 1e6)), sum(lengths))

@@ -10,7 +10,7 @@ from prk.runtime import Cell, Option, Options, Sent
 
 from .. import _sent
 from .._mpi import MPIRuntime
-from . import sent
+from . import sent, steps
 
 WAIT = "how ranks of a group wait for each other"
 
@@ -99,10 +99,12 @@ class Runtime(MPIRuntime):
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             refuse=refuse_tiles,
             messages=sent.stencil,
+            schedule=steps.stencil,
         ),
         "synch_p2p": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
             messages=sent.synch_p2p,
+            schedule=steps.synch_p2p,
         ),
         "transpose": Cell(
             options=(
@@ -112,6 +114,7 @@ class Runtime(MPIRuntime):
             memory=transpose_memory,
             refuse=refuse_communicators,
             messages=sent.transpose,
+            schedule=steps.transpose,
         ),
         "refcount": Cell(refuse=refuse_several, messages=_sent.nothing),
         "random": Cell(
@@ -129,7 +132,9 @@ class Runtime(MPIRuntime):
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             messages=sent.dgemm,
         ),
-        "allreduce": Cell(only={"collective": ("allreduce",)}, messages=sent.allreduce),
+        "allreduce": Cell(
+            only={"collective": ("allreduce",)}, messages=sent.allreduce, schedule=steps.allreduce
+        ),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }
 
