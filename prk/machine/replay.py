@@ -395,33 +395,56 @@ def around(
                 group,
             )
             continue
-        for u in range(units):
-            to = u - s if u >= s else u - s + units
-            leave[u] = clock[u] + (pack + meet + before[apart(u, to, socket, node, group)])
-        _receive(clock, leave, 0, units - s, s, unpack + meet, flight, after, accept, socket, node, group)
-        _receive(
-            clock,
-            leave,
-            units - s,
-            units,
-            s - units,
-            unpack + meet,
-            flight,
-            after,
-            accept,
-            socket,
-            node,
-            group,
-        )
+        for begin, other, count in (s, 0, units - s), (0, units - s, s):
+            pair = _pair(begin, other, count, socket, node, group)
+            _leave(leave[begin : begin + count], clock[begin : begin + count], pack + meet, before, pair)
+        for begin, other, count in (0, s, units - s), (units - s, 0, s):
+            pair = _pair(begin, other, count, socket, node, group)
+            own, theirs = leave[begin : begin + count], leave[other : other + count]
+            _receive(clock[begin : begin + count], own, theirs, unpack + meet, flight, after, accept, pair)
 
 
 @njit(nogil=True, cache=True)
-def _receive(clock, leave, begin, end, shift, tail, flight, after, accept, socket, node, group):
-    """Let units `begin` to `end` - 1 receive from the ones `shift` further on, and unpack."""
-    for u in range(begin, end):
-        source = u + shift
-        d = apart(u, source, socket, node, group)
-        clock[u] = max(leave[u] + after[d], leave[source] + flight[d]) + (accept[d] + tail)
+def _pair(begin, other, count, socket, node, group):
+    """Return where so many consecutive units are, from `begin` on, and where those from `other` on."""
+    return (
+        socket[begin : begin + count],
+        socket[other : other + count],
+        node[begin : begin + count],
+        node[other : other + count],
+        group[begin : begin + count],
+        group[other : other + count],
+    )
+
+
+# A figure by the distance is a sum of steps here, not an element of a table: so the loops become vectors, for
+# the 1.7e10 messages of 131,072 ranks.
+@njit(nogil=True, cache=True)
+def _leave(leave, clock, span, before, pair):
+    """Let units send after a span."""
+    s0, s1, n0, n1, g0, g1 = pair
+    b0, b1, b2, b3 = before[0] + span, before[1] - before[0], before[2] - before[1], before[3] - before[2]
+    for u in range(leave.size):
+        x = 1.0 if s0[u] != s1[u] else 0.0
+        y = 1.0 if n0[u] != n1[u] else 0.0
+        z = 1.0 if g0[u] != g1[u] else 0.0
+        leave[u] = clock[u] + (b0 + x * b1 + y * b2 + z * b3)
+
+
+@njit(nogil=True, cache=True)
+def _receive(clock, own, theirs, span, flight, after, accept, pair):
+    """Let units receive from those that left at `theirs`, and unpack."""
+    s0, s1, n0, n1, g0, g1 = pair
+    f0, f1, f2, f3 = flight[0], flight[1] - flight[0], flight[2] - flight[1], flight[3] - flight[2]
+    a0, a1, a2, a3 = after[0], after[1] - after[0], after[2] - after[1], after[3] - after[2]
+    c0, c1, c2, c3 = accept[0] + span, accept[1] - accept[0], accept[2] - accept[1], accept[3] - accept[2]
+    for u in range(clock.size):
+        x = 1.0 if s0[u] != s1[u] else 0.0
+        y = 1.0 if n0[u] != n1[u] else 0.0
+        z = 1.0 if g0[u] != g1[u] else 0.0
+        there = theirs[u] + (f0 + x * f1 + y * f2 + z * f3)
+        sent = own[u] + (a0 + x * a1 + y * a2 + z * a3)
+        clock[u] = (there if there > sent else sent) + (c0 + x * c1 + y * c2 + z * c3)
 
 
 @njit(nogil=True, cache=True)
