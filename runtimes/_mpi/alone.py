@@ -17,7 +17,7 @@ from prk.problem import Problem, sizes
 from prk.run import compile_cache, registry
 
 # Of the usual size; about how many seconds a round takes, and repetitions at most.
-FACTORS = (0.25, 0.5, 1, 2, 4)
+FACTORS = (0.25, 1, 2, 4)
 ROUNDS, SECONDS, MOST = 3, 0.05, 60
 
 
