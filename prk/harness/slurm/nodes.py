@@ -16,7 +16,7 @@ from prk.harness.execute import launch, progress
 from prk.harness.execute.command import Launch
 from prk.harness.slurm import queue, step
 from prk.harness.slurm.site import Site
-from prk.run import launcher, processes, reason
+from prk.run import launcher, processes, reason, registry
 
 # Seconds that all nodes have to make their folder, and to start Python.
 LIMIT = 300
@@ -190,10 +190,12 @@ class Nodes:
         Measured by starting one on the first node, by either Python.
         """
         places = [str(folder) for folder, _ in self.staged.values()]
+        layout = {"ranks": 1, "nodes": 1, "ranks_per_node": 1, "threads": 1}
+        start = step.by_mpi if registry.runtime(runtime).launched else step.srun
         told = []
         for python, variables in ((sys.executable, self.before), (self.python, _environment())):
             words = [*self.site.wrapper, python, "-m", "prk.run.opened", runtime, kernel, *places]
-            command = step.on_every_node(1, words, "prk-opened")
+            command = [*start(self.site, layout, LIMIT, self.names[:1]), *words]
             ended = launch.run(command, variables, LIMIT, self.shared / "opened")
             lines = [line for line in ended.out.splitlines() if line.startswith("{")]
             if ended.code or not lines:
