@@ -419,8 +419,9 @@ def test_environment_on_the_nodes_and_what_a_job_may_not_remove(slurm, submitted
     assert placement.hosts(found["mpi1", 1]["placement"]) == [hosts[0]]
     for name in ("mpi1", "foreign"):
         assert f" --host {hosts[0]}:1 " in found[name, 1]["launch"]["command"]
+    # But for the one whose files are counted where the environment is, whose path has a blank.
     started = {tuple(line.split(" ")) for line in (folder / "started").read_text().splitlines()}
-    own = [(what, cache) for what, cache in started if what.endswith("/environment/bin/python")]
+    own = [words for words in started if words[0].endswith("/environment/bin/python")]
     assert own, started
     for what, cache in own:
         assert Path(cache).parent == Path(what).parents[2]
