@@ -263,10 +263,17 @@ def test_exchanges_message_by_message(layout, way, completed, data):
 
 
 @settings(max_examples=60, deadline=None)
-@given(layouts(), st.sampled_from([SEND, FLUSHED, ORDERED, POSTED]), st.integers(2, 12), st.integers(1, 3))
-def test_a_pipeline_line_by_line(layout, way, lines, group):
+@given(
+    layouts(),
+    st.sampled_from([SEND, FLUSHED, ORDERED, POSTED]),
+    st.integers(2, 12),
+    st.integers(1, 3),
+    # Little work, so that answers are waited for, and much.
+    st.sampled_from([1.0, 1000.0]),
+)
+def test_a_pipeline_line_by_line(layout, way, lines, group, points):
     ranks = layout.ranks
-    width = np.arange(1, ranks + 1) * 1000.0
+    width = np.arange(1, ranks + 1) * points
     own = made(layout)
     own.take(Pipeline(lines, group, width, (way,) * ranks, np.ones(ranks, bool)))
     each = [float(own.seconds_of(16.0 * group * w)) for w in width]
