@@ -28,7 +28,9 @@ demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.allreduce
 	! $(HAS_TORCH) || mpirun -n 2 python -m prk.ddp
 	rm -rf demo
-	python bench.py run jobs/sweeps/laptop.toml --out demo --machine --report
+	python bench.py run jobs/sweeps/laptop.toml --out demo --machine
+	# What a model of this machine says, beside what was measured.
+	python bench.py predict demo --machine demo/machine.json --report
 
 test: $(VENV)/develop .venv-mpich/smoke
 	python -m pytest -n 2 --dist load $(PYTEST_ARGS)

@@ -1,5 +1,6 @@
 """Block distributions: the whole of who owns what, pure and without communication."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -57,9 +58,14 @@ def tile(n: int, m: int, size: int, rank: int) -> Tile:
     )
 
 
+def shifts(size: int) -> range:
+    """Return the shifts of the phases of a pairwise exchange: `size` members, each with all others once."""
+    return range(1, size)
+
+
 def pairwise(rank: int, size: int) -> list[tuple[int, int]]:
     """Return the (source, destination) ranks of the size - 1 phases of a pairwise exchange (Transpose)."""
-    return [((rank + phase) % size, (rank - phase) % size) for phase in range(1, size)]
+    return [((rank + shift) % size, (rank - shift) % size) for shift in shifts(size)]
 
 
 def common_group(hosts: Sequence[object]) -> int:
@@ -79,6 +85,12 @@ def overlap(a: Box, b: Box) -> Box | None:
     rows = max(a[0][0], b[0][0]), min(a[0][1], b[0][1])
     cols = max(a[1][0], b[1][0]), min(a[1][1], b[1][1])
     return (rows, cols) if rows[0] < rows[1] and cols[0] < cols[1] else None
+
+
+def area(box: Box) -> int:
+    """Return the number of points of a box."""
+    (top, bottom), (left, right) = box
+    return (bottom - top) * (right - left)
 
 
 def frame(box: Box, depth: int) -> Box:
@@ -133,6 +145,26 @@ class SuperTiles:
         """Return each rank's box of the grid."""
         return [part(box, self.group, index) for box in self.super_tiles for index in range(self.group)]
 
+    @cached_property
+    def _ends(self) -> tuple[list[int], list[int]]:
+        """Return where the rows and columns of tiles end: all groups side by side cut the grid alike."""
+        (px, py), (qx, qy) = grid(self.ranks // self.group), grid(self.group)
+        return _nested(self.n, py, qy), _nested(self.m, px, qx)
+
+    def owners(self, box: Box) -> list[int]:
+        """Return the ranks, ascending, whose tiles have points in common with a box."""
+        (px, _), (qx, qy) = grid(self.ranks // self.group), grid(self.group)
+        lines = [
+            range(bisect_right(ends, start), bisect_left(ends, stop) + 1)
+            for ends, (start, stop) in zip(self._ends, box, strict=True)
+        ]
+        found = [
+            (ix + iy * px) * self.group + jx + jy * qx
+            for iy, jy in (divmod(row, qy) for row in lines[0] if row < len(self._ends[0]))
+            for ix, jx in (divmod(column, qx) for column in lines[1] if column < len(self._ends[1]))
+        ]
+        return sorted(rank for rank in found if overlap(box, self.tiles[rank]))
+
     def ghosts(self, rank: int) -> list[Box]:
         """Return the boxes of its group's ghost frame that a rank fills, also beyond the grid's border."""
         box, outer = self.tiles[rank], self.super_tiles[rank // self.group]
@@ -151,15 +183,16 @@ class SuperTiles:
         return [
             (owner, piece)
             for ghost in self.ghosts(rank)
-            for owner, tile in enumerate(self.tiles)
-            if owner // self.group != rank // self.group and (piece := overlap(ghost, tile))
+            for owner in self.owners(ghost)
+            if owner // self.group != rank // self.group and (piece := overlap(ghost, self.tiles[owner]))
         ]
 
     def outgoing(self, rank: int) -> list[tuple[int, Box]]:
         """Return the pieces of a rank's tile that other groups' ranks need, in `incoming`'s order."""
         return [
             (reader, piece)
-            for reader in range(self.ranks)
+            # Whoever has ghosts here is so near.
+            for reader in self.owners(frame(self.tiles[rank], self.depth))
             if reader // self.group != rank // self.group
             for ghost in self.ghosts(reader)
             if (piece := overlap(ghost, self.tiles[rank]))
@@ -167,16 +200,34 @@ class SuperTiles:
 
     def partners(self, rank: int) -> list[int]:
         """Return the ranks of its own group whose points a rank reads, or that read its points."""
-        first = rank // self.group * self.group
+        # A rank may also read ghosts that its partner fills, which lie one depth further away.
+        near = self.owners(frame(self.tiles[rank], 2 * self.depth))
         return [
             other
-            for other in range(first, first + self.group)
-            if other != rank and (self._reads(rank, other) or self._reads(other, rank))
+            for other in near
+            if other != rank
+            and other // self.group == rank // self.group
+            and (self._reads(rank, other) or self._reads(other, rank))
         ]
 
     def _reads(self, reader: int, other: int) -> bool:
-        read = sides(self.tiles[reader], self.depth, self.corners).values()
-        return any(overlap(a, b) for a in read for b in (self.tiles[other], *self.ghosts(other)))
+        held = (self.tiles[other], *self._own_ghosts(other))
+        return any(overlap(a, b) for a in self._read(reader) for b in held)
+
+    def _read(self, rank: int) -> list[Box]:
+        """Return the boxes around a rank's tile that it reads; kept, as all its partners ask for them."""
+        if rank not in self._boxes:
+            read = [*sides(self.tiles[rank], self.depth, self.corners).values()]
+            self._boxes[rank] = read, self.ghosts(rank)
+        return self._boxes[rank][0]
+
+    def _own_ghosts(self, rank: int) -> list[Box]:
+        self._read(rank)
+        return self._boxes[rank][1]
+
+    @cached_property
+    def _boxes(self) -> dict[int, tuple[list[Box], list[Box]]]:
+        return {}
 
     def unread(self, rank: int) -> Box:
         """Return the part of a rank's tile that no other rank of its group reads."""
@@ -185,3 +236,12 @@ class SuperTiles:
             (a + self.depth * (a > first), b - self.depth * (b < last)) for (a, b), (first, last) in pairs
         )
         return (top, max(top, bottom)), (left, max(left, right))
+
+
+def _nested(n: int, parts: int, inner: int) -> list[int]:
+    """Return where the parts of n items end that are cut into `parts`, and each of those into `inner`."""
+    found = []
+    for index in range(parts):
+        start, stop = block(n, parts, index)
+        found += [start + block(stop - start, inner, place)[1] for place in range(inner)]
+    return found

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal, absent
+from prk.schedule import Layout, Step
 
 # The version of what kernels and runtimes of other packages are written against.
 API = 3
@@ -142,6 +143,9 @@ class Cell:
     # What member `rank` sends in each repetition but the warm-up: (problem, options, size, rank), the problem
     # being a single case. Returns None, as a cell without it, where that is not known or not counted.
     messages: Callable[[Any, Options, int, int], Sent | None] | None = None
+    # What the members do in a repetition, in steps of prk.schedule: (problem, options, layout). Returns None
+    # where that is not known.
+    schedule: Callable[[Any, Options, Layout], Sequence[Step] | None] | None = None
     # What a reader of the record should know about runs of this cell.
     warning: str = ""
     # Why there is no such cell, where the model cannot express the kernel.
@@ -278,6 +282,7 @@ def _cell(how: Runtime, kernel: str) -> Cell:
         shared=own.shared or common.shared,
         crew=own.crew or common.crew,
         messages=own.messages or common.messages,
+        schedule=own.schedule or common.schedule,
         warning=own.warning or common.warning,
         absent=own.absent or common.absent,
     )

@@ -34,6 +34,9 @@ OWN = (
     "--stage-environment",
     "--until-ci",
     "--most",
+    "--what-if",
+    "--limits",
+    "--isoefficiency",
 )
 
 
@@ -42,7 +45,7 @@ def joined(words: Sequence[str]) -> list[str]:
 
     Otherwise argparse, which does not know the name, would take the value for the sweep file.
     """
-    points = "".join(words[:1]) in ("plan", "run", "slurm")
+    points = "".join(words[:1]) in ("plan", "run", "slurm", "predict")
     found: list[str] = []
     for word in words:
         last = found[-1] if found else ""

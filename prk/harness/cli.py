@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import prk
 from prk.cli import Parser
 from prk.harness import cells, completion, merge, store
-from prk.harness.analyse import apart, compare, launches, narrow, origin, reference, results, rows
+from prk.harness.analyse import compare, launches, narrow, origin, predicted, reference, results, rows
 from prk.harness.arguments import (
     RUNS,
     add_folder,
@@ -34,11 +35,11 @@ from prk.harness.execute import campaign, progress
 from prk.harness.execute.command import Launch
 from prk.harness.plan import sweep
 from prk.harness.plan.points import Plan
-from prk.harness.show import choose, colour, junit, style, table
+from prk.harness.show import choose, colour, foretelling, junit, style, table
 from prk.harness.slurm import cli as slurm
 from prk.harness.slurm import journal, step
 from prk.harness.store import Store
-from prk.machine import bounds, measure
+from prk.machine import bounds, measure, model
 from prk.problem import Refusal
 from prk.records import build, identity
 from prk.run import launcher, processes
@@ -148,6 +149,24 @@ def _parser() -> Parser:
     stated.add_argument(
         "--tolerance", default="5%", metavar="PERCENT", help="by which a point may get worse (default: 5%%)"
     )
+    foretold = add_sweep(commands, "predict", "say what a sweep's points take on a machine", do_predict)
+    foretold.add_argument(
+        "--machine", required=True, metavar="FILE", help="as prk-bench machine writes it, TOML, or: edison"
+    )
+    foretold.add_argument(
+        "--out", metavar="FOLDER", help="default: SWEEP if it is one, else runs/NAME-DATE-TIME"
+    )
+    foretold.add_argument(
+        "--what-if", default="", metavar="NAME=FACTOR,...", help="change figures, as latency=0.5,injection=2"
+    )
+    foretold.add_argument("--limits", action="store_true", help="say too what takes which share of the time")
+    foretold.add_argument(
+        "--isoefficiency",
+        type=float,
+        metavar="PART",
+        help="say too which size has such an efficiency, as 0.8",
+    )
+    foretold.add_argument("--report", action="store_true", help="end with the figures and the page")
     tests = commands.add_parser("reframe", help="print where the tests for ReFrame are", allow_abbrev=False)
     tests.add_argument("--cells", action="store_true", help="print what they run instead, as JSON")
     tests.set_defaults(do=do_reframe, takes_points=False)
@@ -165,6 +184,13 @@ def _parser() -> Parser:
         commands, "machine", "measure this machine's bounds into FOLDER/machine.json", do_machine
     )
     measured.add_argument("--out", metavar="FILE", help="write the record to FILE instead")
+    measured.add_argument(
+        "--nodes",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="2: measure the network for prk-bench predict too",
+    )
     add_launcher(measured)
     slurm.add(commands)
     return parser
@@ -293,7 +319,7 @@ def do_results(arguments: argparse.Namespace) -> int:
                 raise Refusal(f"--{name}", f"{LONG} is every sample of the sweep", "use --csv or --json")
         launches.write(kept, sys.stdout)
         return 0
-    sweep = apart.placed(rows.opened(kept))
+    sweep = predicted.shown(rows.opened(kept))
     found = choose.where(sweep.rows, arguments.where) if arguments.where else sweep.rows
     found = choose.ordered(found, arguments.sort) if arguments.sort else found
     if arguments.format != "text":
@@ -309,7 +335,7 @@ def do_plot(arguments: argparse.Namespace) -> int:
     # Matplotlib may be missing, and is slow to import.
     from prk.harness.show import figures
 
-    sweep = apart.placed(rows.opened(chosen_folder(arguments.folder)))
+    sweep = predicted.shown(rows.opened(chosen_folder(arguments.folder)))
     for path in figures.write_all(sweep.kept, sweep.rows, arguments.format or style.FORMATS):
         print(path)
     return 0
@@ -339,6 +365,38 @@ def do_reference(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def do_predict(arguments: argparse.Namespace) -> int:
+    factors = model.factors(arguments.what_if)
+    machine = model.read(arguments.machine).what_if(factors)
+    wanted = arguments.isoefficiency
+    if wanted is not None and not 0 < wanted < 1:
+        raise Refusal("--isoefficiency", f"{wanted:g} is no part of the time", "use 0.8")
+    there = Store(arguments.sweep or "")
+    if arguments.sweep and there.folder.is_dir():
+        if arguments.out:
+            raise Refusal(
+                "--out", f"{there.folder} is a sweep's folder itself", "leave out the one or the other"
+            )
+        kept, plan = there, there.plan()
+    else:
+        # Nothing of it is to be run.
+        plan = replace(planned(arguments), order=())
+        folder = arguments.out or RUNS / f"{plan.name}-predicted-{datetime.now():%Y%m%d-%H%M%S}"
+        kept = Store.make(folder, plan)
+    found, why = predicted.of_plan(plan, machine, arguments.limits)
+    if not found:
+        raise Refusal("predict", next(iter(why.values())), "name a sweep of MPI's runtimes")
+    predicted.save(kept, machine, found, why, factors)
+    sized = {
+        p.id: predicted.isoefficient(p, machine, wanted) for p in plan.points if wanted and p.id in found
+    }
+    print(foretelling.text(plan, found, why, sized))
+    progress.say(kept.folder / predicted.FILE)
+    if arguments.report:
+        report_of(kept)
+    return 0
+
+
 def do_reframe(arguments: argparse.Namespace) -> int:
     print(json.dumps(cells.cells(), indent=1) if arguments.cells else REFRAME)
     return 0
@@ -352,18 +410,18 @@ def do_otf2(arguments: argparse.Namespace) -> int:
 def do_machine(arguments: argparse.Namespace) -> int:
     start: measure.Start = partial(launcher.words, template=arguments.launcher)
     if arguments.out:
-        _measure(Path(arguments.out), start)
+        _measure(Path(arguments.out), start, arguments.nodes)
         return 0
     kept = chosen_folder(arguments.folder)
     if "SLURM_JOB_ID" in os.environ and not arguments.launcher and (made := journal.read(kept)):
         # A job of the sweep, whose site says how.
         start = partial(step.by_mpi, made.site, limit=measure.LIMIT)
-    _measure(kept.machine, start)
+    _measure(kept.machine, start, arguments.nodes)
     return 0
 
 
-def _measure(path: Path, start: measure.Start) -> None:
-    progress.say(bounds.text(measure.measure(path, start)))
+def _measure(path: Path, start: measure.Start, nodes: int = 1) -> None:
+    progress.say(bounds.text(measure.measure(path, start, nodes)))
     progress.say(path)
 
 

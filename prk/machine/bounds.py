@@ -9,7 +9,7 @@ from typing import Any
 from prk.cost import Cost
 from prk.problem import Refusal
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

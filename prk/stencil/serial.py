@@ -7,7 +7,7 @@ import numpy as np
 from prk import decomposition, kernel, memory
 from prk.check import Box, Fields
 from prk.decomposition import Tile
-from prk.stencil import loops
+from prk.stencil import loops, schedule
 from prk.stencil.problem import Stencil
 
 
@@ -65,25 +65,16 @@ class Kernel(kernel.Kernel[Stencil]):
         view += np.arange(*self.tile.cols).astype(view.dtype)
 
     def sides(self) -> list[list[Side]]:
-        """Return the sides of the tile, north and south, then west and east.
-
-        In that order a message to the west or east also carries the rows that north and south just filled,
-        so a compact stencil gets its corners.
-        """
-        r = self.problem.radius
-        top, bottom, left, right = self.own
-        across, along = slice(left, right), slice(top - r, bottom + r)
-        tile = self.tile
+        """Return the sides of the tile, north and south, then west and east, as the schedule has them."""
         return [
-            [
-                Side(tile.north, (slice(top, top + r), across), (slice(top - r, top), across)),
-                Side(tile.south, (slice(bottom - r, bottom), across), (slice(bottom, bottom + r), across)),
-            ],
-            [
-                Side(tile.west, (along, slice(left, left + r)), (along, slice(left - r, left))),
-                Side(tile.east, (along, slice(right - r, right)), (along, slice(right, right + r))),
-            ],
+            [Side(side.neighbour, self.slices(side.edge), self.slices(side.ghost)) for side in axis]
+            for axis in schedule.sides(self.tile, self.problem.radius)
         ]
+
+    def slices(self, box: decomposition.Box) -> tuple[slice, slice]:
+        """Return where the arrays hold a box of the grid."""
+        r0, r1, c0, c1 = self.indices(box)
+        return slice(r0, r1), slice(c0, c1)
 
     def exchange(self) -> None:
         """Fill the ghost frame from the neighbours; alone there are none."""

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from prk import decomposition
 from prk.allreduce import schedules
 from prk.decomposition import SuperTiles
 from prk.reduce import schedules as reductions
 from prk.runtime import Option, Options, Sent
+from prk.stencil import schedule as stencil
 
 # Of Sparse, for the cells where the vector travels.
 GATHER = Option(
@@ -33,10 +35,8 @@ def nothing(problem: Any, options: Options, size: int, rank: int) -> Sent:
 
 def halos(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """An edge goes to each neighbour of a tile; to the west and east it is as long as the framed tile."""
-    tile, r = problem.tile(rank, size), problem.radius
-    height, width = tile.shape
-    edges = [r * width for side in (tile.north, tile.south) if side is not None]
-    edges += [r * (height + 2 * r) for side in (tile.west, tile.east) if side is not None]
+    sides = [side for axis in stencil.sides(problem.tile(rank, size), problem.radius) for side in axis]
+    edges = [decomposition.area(side.edge) for side in sides if side.neighbour is not None]
     return Sent(len(edges), sum(edges) * np.dtype(problem.dtype).itemsize)
 
 
@@ -44,7 +44,7 @@ def boxes(problem: Any, options: Options, size: int, rank: int, group: int = 1) 
     """Each rank of another group that needs points of this rank's tile is sent just them, box by box."""
     n, compact = problem.n, problem.pattern == "compact"
     sent = [box for _, box in SuperTiles(n, n, size, group, problem.radius, compact).outgoing(rank)]
-    points = sum((bottom - top) * (right - left) for (top, bottom), (left, right) in sent)
+    points = sum(map(decomposition.area, sent))
     return Sent(len(sent), points * np.dtype(problem.dtype).itemsize)
 
 

@@ -7,10 +7,11 @@ from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.reduce import schedules
 from prk.runtime import Cell, Option, Options
+from prk.schedule import SEND
 
-from .. import _pic, _sent
+from .. import _pic, _sent, _steps
 from .._mpi import MPIRuntime
-from . import sent
+from . import sent, steps
 
 BROADCASTS = ("ring", "library")
 ALGORITHMS = ("library", "ring", "recursive-doubling", "rabenseifner")
@@ -56,13 +57,14 @@ class Runtime(MPIRuntime):
             memory=reduce_memory,
             messages=sent.reduce,
         ),
-        "stencil": Cell(messages=_sent.halos),
+        "stencil": Cell(messages=_sent.halos, schedule=_steps.stencil_of_halos),
         "synch_global": Cell(messages=_sent.digits),
-        "synch_p2p": Cell(messages=_sent.pipeline),
+        "synch_p2p": Cell(messages=_sent.pipeline, schedule=_steps.pipelined(SEND)),
         "transpose": Cell(
             options=(Option("exchange", "pairwise", "how the blocks travel", ("pairwise", "alltoall")),),
             memory=transpose_memory,
             messages=sent.transpose,
+            schedule=_steps.transpose_of_messages,
         ),
         "sparse": Cell(options=(_sent.GATHER,), memory=_sent.sparse_memory, messages=sent.sparse),
         "dgemm": Cell(
@@ -76,6 +78,7 @@ class Runtime(MPIRuntime):
             options=(Option("algorithm", "library", "the library's own, or one of ours", ALGORITHMS),),
             refuse=refuse_algorithm,
             messages=sent.allreduce,
+            schedule=steps.allreduce,
         ),
         "ddp": Cell(
             options=(
@@ -85,6 +88,7 @@ class Runtime(MPIRuntime):
                 ),
             ),
             messages=sent.ddp,
+            schedule=_steps.buckets,
         ),
     }
 

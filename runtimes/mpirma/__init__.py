@@ -9,6 +9,7 @@ from prk.runtime import Cell, Option, Options, Sent
 
 from .. import _pic, _sent
 from .._mpi import MPIRuntime
+from . import steps
 
 SYNC = "when a window may be accessed"
 FLAVOURS = ("allocate", "create")
@@ -75,10 +76,14 @@ class Runtime(MPIRuntime):
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(
-            options=(Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),), messages=_sent.boxes
+            options=(Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),),
+            messages=_sent.boxes,
+            schedule=steps.stencil,
         ),
         "synch_p2p": Cell(
-            options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),), messages=_sent.pipeline
+            options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),),
+            messages=_sent.pipeline,
+            schedule=steps.synch_p2p,
         ),
         "transpose": Cell(
             options=(
@@ -89,6 +94,7 @@ class Runtime(MPIRuntime):
             memory=transpose_memory,
             refuse=refuse_bundle,
             messages=_sent.blocks,
+            schedule=steps.transpose,
         ),
         "refcount": Cell(
             options=(Option("atomic", "fetch-and-op", ATOMIC, ("fetch-and-op", "accumulate")),),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prk.decomposition import Box, SuperTiles
+from prk.decomposition import Box, SuperTiles, area
 from prk.stencil import serial
 
 from .._mpi.onesided import Landing
@@ -45,12 +45,6 @@ class Kernel(serial.Kernel):
 
     def close(self) -> None:
         self.landing.free()
-
-
-def area(box: Box) -> int:
-    """Return the number of points of a box."""
-    (top, bottom), (left, right) = box
-    return (bottom - top) * (right - left)
 
 
 def displacement(layout: SuperTiles, to: int, rank: int, box: Box) -> int:

@@ -34,6 +34,7 @@ class Links(NamedTuple):
     passive: bool
     rank: int
     size: int
+    # Groups of one: who is heard, and who is told.
     left: Any
     right: Any
 
@@ -48,7 +49,9 @@ class Kernel(serial.Kernel):
         self.window, self.landing = onesided.allocate(comm, [lines + FLAG], self.options["window"])
         self.landing[:] = 0.0
         everyone = comm.Get_group()
-        self.neighbours = [everyone.Incl([(comm.rank + step) % comm.size]) for step in (-1, 1)]
+        # Whoever has no neighbour on a side has the other end of the corner there; alone, itself.
+        sides = zip(loops.neighbours(comm.rank, comm.size), loops.corner(comm.rank, comm.size), strict=True)
+        self.neighbours = [everyone.Incl([max(beside, corner, 0)]) for beside, corner in sides]
         self.links = Links(
             calls.window(self.window, comm),
             self.passive,

@@ -11,7 +11,7 @@ from prk.runtime import Cell, Option, Options, Sent
 
 from .. import _pic, _sent
 from .._mpi import MPIRuntime
-from . import sent
+from . import sent, steps
 
 WAIT = "how ranks of a group wait for each other"
 
@@ -106,10 +106,12 @@ class Runtime(MPIRuntime):
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             refuse=refuse_tiles,
             messages=sent.stencil,
+            schedule=steps.stencil,
         ),
         "synch_p2p": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
             messages=sent.synch_p2p,
+            schedule=steps.synch_p2p,
         ),
         "transpose": Cell(
             options=(
@@ -119,6 +121,7 @@ class Runtime(MPIRuntime):
             memory=transpose_memory,
             refuse=refuse_communicators,
             messages=sent.transpose,
+            schedule=steps.transpose,
         ),
         "refcount": Cell(refuse=refuse_several, messages=_sent.nothing),
         "random": Cell(
@@ -137,7 +140,9 @@ class Runtime(MPIRuntime):
             messages=sent.dgemm,
         ),
         "pic": replace(_pic.OUTBOX, refuse=refuse_balance),
-        "allreduce": Cell(only={"collective": ("allreduce",)}, messages=sent.allreduce),
+        "allreduce": Cell(
+            only={"collective": ("allreduce",)}, messages=sent.allreduce, schedule=steps.allreduce
+        ),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }
 

@@ -98,14 +98,15 @@ def await_(links, source, value):
 @njit(nogil=True, cache=True)
 def fetch(links, A, left, buffer, start, stop, value):
     """Fill the ghost column of lines `start` to `stop` - 1."""
-    if links.rank == 0:
+    source, _ = loops.neighbours(links.rank, links.size)
+    if source < 0:
         return 0
-    if links.rank > links.first:
-        code = await_(links, links.rank - 1, value)
+    if source >= links.first:
+        code = await_(links, source, value)
         for j in range(start, stop):
             A[j, 0] = left[j]
         return code
-    code = recv(links.mpi, buffer.ctypes.data, stop - start, links.rank - 1)
+    code = recv(links.mpi, buffer.ctypes.data, stop - start, source)
     for j in range(start, stop):
         A[j, 0] = buffer[j - start]
     return code
@@ -114,11 +115,12 @@ def fetch(links, A, left, buffer, start, stop, value):
 @njit(nogil=True, cache=True)
 def hand_over(links, column, start, stop, value):
     """Give the last column of lines `start` to `stop` - 1 to the right neighbour."""
-    if links.rank + 1 == links.size:
+    _, to = loops.neighbours(links.rank, links.size)
+    if to < 0:
         return 0
-    if links.rank + 1 < links.beyond:
-        return tell(links, links.rank + 1, value)
-    return send(links.mpi, column[start:stop].ctypes.data, stop - start, links.rank + 1)
+    if to < links.beyond:
+        return tell(links, to, value)
+    return send(links.mpi, column[start:stop].ctypes.data, stop - start, to)
 
 
 @njit(nogil=True, cache=True)

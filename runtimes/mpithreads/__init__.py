@@ -8,9 +8,10 @@ from prk.job import Job
 from prk.run import environment
 from prk.runtime import Cell, Options
 
-from .. import _pic, _sent, mpi1
+from .. import _pic, _sent, _steps, mpi1
 from .._mpi import MPIRuntime
 from .._threads import Threads, refuse
+from . import steps
 
 
 def refuse_balance(problem: Any, options: Options, size: int) -> None:
@@ -30,8 +31,8 @@ class Runtime(Threads, MPIRuntime):
     cells = {
         **Threads.cells,
         "nstream": Cell(messages=_sent.nothing),
-        "stencil": Cell(messages=_sent.halos),
-        "synch_p2p": Cell(messages=_sent.pipeline),
+        "stencil": Cell(messages=_sent.halos, schedule=_steps.stencil_of_halos),
+        "synch_p2p": Cell(messages=_sent.pipeline, schedule=steps.synch_p2p),
         "transpose": mpi1.Runtime.cells["transpose"],
         "branch": Cell(absent="nothing is communicated: its threads would do what numba's do"),
         "refcount": Cell(absent="its threads would share counters as numba's do, its ranks as mpirma's"),

@@ -43,26 +43,27 @@ def pipeline(thread, team, mpi, parts, A, buffers, rank, size, count):
     """Run `count` repetitions on the points of one thread; return an error code, MPI's own if positive."""
     lines, me, last_thread = A.shape[0], DONE + thread, thread == team.size - 1
     incoming, outgoing = buffers[0], buffers[1]
+    left, right = loops.neighbours(rank, size)
     code = 0
     for k in range(count):
         for first in range(1, lines, incoming.size):
             last = min(first + incoming.size, lines)
             if thread > 0:
                 code = wait(team, me - 1, k * lines + last)
-            elif rank > 0:
-                code = recv(mpi, incoming.ctypes.data, last - first, rank - 1)
+            elif left >= 0:
+                code = recv(mpi, incoming.ctypes.data, last - first, left)
                 A[first:last, 0] = incoming[: last - first]
             for j in range(first, last):
                 loops.part(A, j, parts[thread], parts[thread + 1])
             publish(team, me, k * lines + last)
-            if last_thread and rank < size - 1:
+            if last_thread and right >= 0:
                 outgoing[: last - first] = A[first:last, -1]
-                code = first_error(code, send(mpi, outgoing.ctypes.data, last - first, rank + 1))
+                code = first_error(code, send(mpi, outgoing.ctypes.data, last - first, right))
             if code:
                 return code
         if thread == 0 and size == 1:
             code = wait(team, DONE + team.size - 1, (k + 1) * lines)
-        if (thread == 0 and rank == 0) or (last_thread and rank == size - 1 and size > 1):
+        if (thread == 0 and rank == 0) or (last_thread and loops.corner(rank, size)[1] >= 0):
             code = first_error(code, corner(mpi, A, buffers[1 if last_thread else 0], rank, size))
         if code:
             return code

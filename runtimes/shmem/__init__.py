@@ -16,7 +16,7 @@ from prk.runtime import Cell, Option, Options, Sent
 
 from .. import _pic, _sent
 from .._mpi import MPIRuntime
-from . import heap
+from . import heap, steps
 
 REAL = "shmem4py"
 HANDSHAKE = "whether a flag is taken back before it is raised again"
@@ -55,13 +55,14 @@ class Runtime(MPIRuntime):
         ),
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
-        "stencil": Cell(heap=heap.stencil, messages=_sent.halos),
+        "stencil": Cell(heap=heap.stencil, messages=_sent.halos, schedule=steps.stencil),
         "synch_p2p": Cell(
             options=(Option("handshake", "off", HANDSHAKE, ("off", "on")),),
             heap=heap.synch_p2p,
             messages=_sent.pipeline_of_any,
+            schedule=steps.synch_p2p,
         ),
-        "transpose": Cell(heap=heap.transpose, messages=_sent.blocks),
+        "transpose": Cell(heap=heap.transpose, messages=_sent.blocks, schedule=steps.transpose),
         "refcount": Cell(heap=heap.refcount, messages=_sent.exclusive_updates),
         "random": Cell(heap=heap.random, messages=_sent.values_of_others),
         "sparse": Cell(

@@ -48,6 +48,7 @@ def pipeline(sh, A, values, flags, taken, column, state, rank, size, handshake, 
     """Run `count` repetitions; return an error code, 0 if all went well."""
     lines, width = A.shape
     group, word, code = column.size, state[2:], np.int32(0)
+    left, right = loops.neighbours(rank, size)
     for _ in range(count):
         state[0] += 1
         for first in range(1, lines, group):
@@ -56,22 +57,22 @@ def pipeline(sh, A, values, flags, taken, column, state, rank, size, handshake, 
             place = 1 if handshake else first
             raised = state[1] if handshake else state[0] % 2
             where, flag = values.ctypes.data + 8 * place, flags.ctypes.data + 8 * place
-            if rank > 0:
+            if left >= 0:
                 code = first_error(code, wait_until(sh, flag, EQ, raised))
                 A[first : first + held, 0] = values[place : place + held]
                 if handshake:
                     word[0] = state[1]
-                    code = first_error(code, atomic_set(sh, taken.ctypes.data, word, rank - 1))
+                    code = first_error(code, atomic_set(sh, taken.ctypes.data, word, left))
             for g in range(held):
                 loops.line(A, first + g, 1)
                 column[g] = A[first + g, width - 1]
-            if rank < size - 1:
+            if right >= 0:
                 if handshake:
                     code = first_error(code, wait_until(sh, taken.ctypes.data, EQ, state[1] - 1))
-                code = first_error(code, put(sh, where, column.ctypes.data, held, rank + 1))
-                code = first_error(code, fence(sh, rank + 1))
+                code = first_error(code, put(sh, where, column.ctypes.data, held, right))
+                code = first_error(code, fence(sh, right))
                 word[0] = raised
-                code = first_error(code, atomic_set(sh, flag, word, rank + 1))
+                code = first_error(code, atomic_set(sh, flag, word, right))
             if code:
                 return code
         code = first_error(code, corner(sh, A, values, flags, column, state, rank, size))

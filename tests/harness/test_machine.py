@@ -13,7 +13,7 @@ from prk.harness.analyse import compare
 from prk.harness.execute import campaign
 from prk.harness.slurm import journal
 from prk.harness.slurm.site import Site
-from prk.machine import access, bounds, measure, memory
+from prk.machine import access, bounds, measure, memory, model
 from prk.problem import Refusal
 from tests.harness.making import planned, renamed, stored
 from tests.harness.test_bounds import MACHINE
@@ -35,6 +35,13 @@ def test_this_machine(tmp_path):
     assert 1e7 < found.message_bandwidth < 1e12
     assert 1e-9 < found.message_stream < 1e-2
     assert "GFlop/s" in done.stdout
+    # And what predictions want, of what there is on one node.
+    foretelling = model.read(path)
+    assert foretelling.figures["distance.core.overhead"].origin == "measured"
+    assert foretelling.figures["distance.group.latency"].origin == "assumed"
+    assert 1e-8 < foretelling["distance.core.overhead"] < 1e-2
+    assert 1e-9 < foretelling["distance.core.flag"] < 1e-2
+    assert {"stencil", "synch_p2p", "transpose"} <= foretelling.kernels.keys()
     assert json.loads(path.read_text())["environment"]["cpu"]
     again = bench("machine", "--out", path)
     assert again.returncode == 2

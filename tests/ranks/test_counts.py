@@ -1,6 +1,7 @@
 """Messages and bytes of every MPI cell against what the cell says; and ports that send something else."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from prk.problem import Refusal
 from prk.run import registry
 from prk.runtimes._mpi import calls, count
 from prk.runtimes.mpi1 import algorithms, sent, stencil, synch_p2p, transpose
+from prk.schedule import Layout, total
 from tests import cells, counts
 from tests.ranks.test_cells import MATRIX
 
@@ -43,6 +45,24 @@ def test_what_is_sent_is_what_the_cell_says(comm, agree, name, kernel):
     jobs = jobs[:: 1 if comm.size <= 4 else 5]
     agree([f"nothing is said of {job}" for job in jobs if counts.said(job, comm.size, comm.rank) is None])
     agree([line for job in jobs for line in counts.compare(job, comm)])
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize(
+    ("name", "kernel"), [(n, k) for n, k in COUNTED if registry.runtime(n).cell(k).schedule]
+)
+def test_what_is_sent_is_what_the_schedule_says(comm, agree, name, kernel):
+    """Directly, and not by the cell's formula: one job of each cell, whose parts are all equally large."""
+    first = next(j for one in cells.jobs(name, kernel, comm.size) for j in groups(one, comm.size))
+    sizes = {"min_bytes": 4800, "max_bytes": 4800} if kernel == "allreduce" else {}
+    job = replace(first, problem=replace(first.problem, **sizes))
+    schedule: Any = registry.runtime(name).cell(kernel).schedule
+    problem = job.problem
+    steps = schedule(problem, job.options, Layout(comm.size, 1, job.options.get("threads") or 1))
+    sent, times = total(steps, comm.size), problem.iterations * getattr(problem, "burst", 1)
+    wanted = tuple(times * int(each[comm.rank]) for each in sent)
+    found = counts.sent(job, comm)
+    agree([] if found == wanted else [f"{job}, rank {comm.rank}: {found}, not {wanted}"])
 
 
 @pytest.mark.mpi

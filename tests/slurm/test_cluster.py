@@ -419,14 +419,28 @@ def test_environment_on_the_nodes_and_what_a_job_may_not_remove(slurm, submitted
     assert placement.hosts(found["mpi1", 1]["placement"]) == [hosts[0]]
     for name in ("mpi1", "foreign"):
         assert f" --host {hosts[0]}:1 " in found[name, 1]["launch"]["command"]
+    # But for the one whose files are counted where the environment is, whose path has a blank.
     started = {tuple(line.split(" ")) for line in (folder / "started").read_text().splitlines()}
-    own = [(what, cache) for what, cache in started if what.endswith("/environment/bin/python")]
+    own = [words for words in started if words[0].endswith("/environment/bin/python")]
     assert own, started
     for what, cache in own:
         assert Path(cache).parent == Path(what).parents[2]
         assert not Path(cache).exists()
     assert (folder / "theirs" / "kept").exists()
     assert found["mpi1", 2]["launch"]["startup_seconds"] > 0
+    # Hundreds of files, of which copies leave none but the program itself and what it is linked with.
+    said = re.search(
+        r"opens (\d+) of (\d+) files where the environment is, and from copies (\d+) of (\d+)", log
+    )
+    assert said, log
+    before, every, after, all_ = map(int, said.groups())
+    assert before > 300
+    assert after < 5
+    assert abs(every - all_) < 0.1 * every
+    assert "not broadcast" not in log
+    # The archives are gone with the folders.
+    (folder_of_copies,) = {Path(what).parents[2] for what, _ in own}
+    assert not list(folder_of_copies.parent.glob(f"{folder_of_copies.name}*"))
 
 
 def test_node_that_cannot_start_python_ends_the_job_before_it_runs(slurm, submitted):

@@ -36,6 +36,8 @@ class Series:
 
     runtime: str
     label: str
+    # What a model says, and nobody has measured.
+    predicted: bool = False
     dots: list[Dot] = field(default_factory=list)
     gaps: list[tuple[int, str]] = field(default_factory=list)
 
@@ -70,7 +72,14 @@ class Panel:
     @property
     def legend(self) -> str:
         """Return what dots, markers and bars are, with the confidence that the bars really have."""
-        dots = [d for s in self.series for d in s.dots]
+        dots = [d for s in self.series for d in s.dots if not s.predicted]
+        if not dots:
+            return "star, dotted: predicted; nothing here was measured"
+        said = self._measured(dots)
+        predicted = any(s.predicted for s in self.series)
+        return f"{said}; star, dotted: predicted, not measured" if predicted else said
+
+    def _measured(self, dots: Sequence[Dot]) -> str:
         counts = sorted({len(d.samples) for d in dots if d.samples})
         reached = sorted({d.interval.confidence for d in dots if d.interval})
         said = f"small dots: every value; marker: {self.marker}, n = {_span(counts, 'd')}"
@@ -127,8 +136,9 @@ def about(rows: Sequence[Row], what: str) -> str:
             values.setdefault(name, {})[value] = None
     shown = [f"{name} = {_listed(list(several))}" for name, several in values.items()]
     named = [what] if any(row.point.figure for row in rows) else []
-    launches = sorted({row.planned for row in rows})
-    return "; ".join([*named, ", ".join(shown), f"{_span(launches, 'd')} launches a point"])
+    launches = sorted({row.planned for row in rows if not row.predicted})
+    told = f"{_span(launches, 'd')} launches a point" if launches else "no launches"
+    return "; ".join([*named, ", ".join(shown), told])
 
 
 def _listed(values: list[object]) -> str:
@@ -324,6 +334,8 @@ def _related(row: Row, base: Row, x: Callable[[Row], int]) -> Shown:
     """
     metric = row.point.metric
     gain = _gain(metric, x(row) / x(base))
+    if row.predicted or base.predicted:
+        return metric.ratio(_median(row), _median(base)) / gain, None, ()
     samples = tuple(metric.ratio(v, _median(base)) / gain for v in row.values)
     if row is base:
         return 1.0, None, samples
@@ -365,18 +377,22 @@ def _fill(
         if not row.point.conforming:
             apart.append(f"{row.point.label} on {counted(row.point.cores, 'core')}")
             continue
-        one = series.setdefault(name, Series(row.point.runtime, name))
+        one = series.setdefault(name, Series(row.point.runtime, name, bool(row.predicted)))
         found = value(row) if row.summary else None
         if row.summary is None:
             one.gaps.append((x(row), row.state))
         elif found:
             y, interval, samples = found
-            one.dots.append(Dot(x(row), y, interval, samples, _partly(row), flag and y > SUSPICIOUS))
+            one.dots.append(
+                Dot(x(row), y, interval, samples, _partly(row), flag and not row.predicted and y > SUSPICIOUS)
+            )
             partly += [f"{name} on {where}: {row.state}"] if _partly(row) else []
     panel.series = list(series.values())
     if apart:
         panel.notes.append(f"not drawn, non-conforming: {', '.join(apart)}")
     panel.notes += [f"partly failed: {one}" for one in partly]
+    machines = dict.fromkeys(row.predicted for row in rows if row.predicted)
+    panel.notes += [f"predicted by the model of {name}" for name in machines]
     panel.notes += [
         f"missing (x): {s.label} on {counted(at, unit)}: {why}" for s in panel.series for at, why in s.gaps
     ]
@@ -428,11 +444,18 @@ def _drawn(rows: Sequence[Row]) -> list[Row]:
 
 
 def _base(rows: Sequence[Row], x: Callable[[Row], int]) -> Row | None:
-    """Return the standard run of the base runtime on the fewest nodes or cores, if it is valid."""
-    standard = (r for r in rows if r.point.runtime == registry.BASELINE and not r.point.variant)
+    """Return the standard run of the base runtime on the fewest nodes or cores, if it is valid.
+
+    Where none was to be measured, the predicted one.
+    """
+    standard = (r for r in rows if r.point.runtime == registry.BASELINE and _usual(r))
     own = [r for r in standard if r.point.conforming]
-    first = min(own, key=x, default=None)
+    first = min(own, key=lambda r: (bool(r.predicted), x(r)), default=None)
     return first if first and first.summary else None
+
+
+def _usual(row: Row) -> bool:
+    return row.point.variant == ("predicted" if row.predicted else "")
 
 
 def _median(row: Row) -> float:

@@ -42,6 +42,8 @@ class Row:
     # The rows that the kernels' own tables have, of all launches.
     own: tuple[Mapping[str, Any], ...] = ()
     never_started: int = 0
+    # The machine whose model says the value, where nothing was measured.
+    predicted: str = ""
 
     @property
     def missing(self) -> int:
@@ -50,6 +52,8 @@ class Row:
     @property
     def state(self) -> str:
         """Return ok, or what became of the launches that are not, as: 8 ok, 1 timeout, 1 missing."""
+        if self.predicted:
+            return "predicted"
         counts = self.counts + Counter({"never started": self.never_started, "missing": self.missing})
         if set(counts) == {"ok"}:
             return "ok"

@@ -122,12 +122,17 @@ def _dodge(number: int, of: int) -> float:
 def variant_of(panel: Panel, one: Series) -> int:
     """Return 0 for the first series of one look in the panel, 1 for the second, and so on."""
     own = style.of(one.runtime)
-    return [s.label for s in panel.series if style.of(s.runtime) == own].index(one.label)
+    alike = [s for s in panel.series if style.of(s.runtime) == own and s.predicted == one.predicted]
+    return [s.label for s in alike].index(one.label)
 
 
 def marker(one: Series, variant: int) -> dict[str, Any]:
     """Return a series' marker; a runtime's variants differ by what of it is hollow."""
     colour = style.of(one.runtime).colour
+    if one.predicted:
+        # A star for all runtimes: it is to be seen at once that nothing was measured.
+        filled = colour if variant else "white"
+        return {"color": colour, "marker": "*", "markersize": 8 + 2 * variant, "markerfacecolor": filled}
     return {
         "color": colour,
         "marker": style.of(one.runtime).marker,
@@ -160,6 +165,10 @@ def _series(axes: Any, one: Series, dodge: float, variant: int) -> None:
         (max(d.y - d.interval.low, 0), max(d.interval.high - d.y, 0)) if d and d.interval else (nan, nan)
         for d in found
     ]
+    if one.predicted:
+        looks = {"linestyle": (0, (1, 1.6)), "label": one.label, "zorder": 3, **marker(one, variant)}
+        axes.plot([x * dodge for x in xs], [d.y if d else nan for d in found], gid=one.label, **looks)
+        return
     dash = style.of(one.runtime).dash
     axes.errorbar(
         [x * dodge for x in xs],

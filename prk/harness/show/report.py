@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prk.harness import store
-from prk.harness.analyse import apart, curves, origin
+from prk.harness.analyse import curves, origin, predicted
 from prk.harness.analyse.curves import Panel, counted
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Opened
@@ -31,7 +31,7 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 def write_all(sweep: Opened) -> list[Path]:
     """Draw the figures and write the page into the sweep's folder; return where they are. Raises Refusal."""
     path = sweep.kept.folder / "report.html"
-    placed = apart.placed(sweep)
+    placed = predicted.shown(sweep)
     panels = curves.panels(placed.rows)
     drawn = figures.write_panels(sweep.kept, panels, style.FORMATS)
     page = rendered(placed, panels)
@@ -42,7 +42,7 @@ def write_all(sweep: Opened) -> list[Path]:
 
 def render(sweep: Opened) -> str:
     """Return the page as HTML that asks for nothing else."""
-    placed = apart.placed(sweep)
+    placed = predicted.shown(sweep)
     return rendered(placed, curves.panels(placed.rows))
 
 
@@ -60,7 +60,7 @@ def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
         headline=headline(plan, loaded),
         statuses=statuses(plan, loaded),
         elsewhere=origin.told(places),
-        overview=overview.of(rows),
+        overview=overview.of([r for r in rows if not r.predicted]),
         sections=sections(panels),
         splits=split.of(plan, loaded),
         kinds=split.KINDS,
@@ -83,6 +83,9 @@ def headline(plan: Plan, loaded: Loaded) -> str:
     runtimes = {p.runtime for p in plan.points}
     right = sum(loaded.counts()[status] for status in RIGHT)
     total = len(plan.order)
+    if not total:
+        points = counted(len(plan.points), "point")
+        return f"{points}, predicted by a model; nothing was measured."
     how = "all of them right" if right == total else f"{right} of them right, {total - right} not (see below)"
     return (
         f"{counted(len(kernels), 'kernel')} on {counted(len(runtimes), 'runtime')}, "

@@ -102,6 +102,7 @@ class _Runner:
         try:
             with _signals(), self.folder(), self.nodes.held():
                 self.nodes.check()
+                self.count(ready)
                 self.prepare(ready)
                 for one in ready:
                     if queue.time_left(self.job) < self.entry.expected + jobs.OVERHEAD + jobs.WARNING:
@@ -155,6 +156,12 @@ class _Runner:
             self.kept.tidy({one.name})
             write.write(campaign.own_record(one, found, 0.0), path)
             self.watcher.end(one, found.status, found.reason)
+
+    def count(self, ready: Sequence[Launch]) -> None:
+        """Say what copies of the environment save, of the first launch that imports it."""
+        own = [one.point for one in ready if not one.point.foreign]
+        if self.nodes.staged and own:
+            progress.say(self.nodes.opened(own[0].runtime, own[0].kernel))
 
     def prepare(self, ready: Sequence[Launch]) -> None:
         """Fill the compile cache of every node by small runs, of which nothing is kept."""

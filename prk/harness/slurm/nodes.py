@@ -1,38 +1,48 @@
 """The nodes of a job: whether all of them work, and a folder on each that goes when the job does."""
 
 import contextlib
+import json
 import os
 import secrets
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import prk
-from prk.harness.execute import launch
+from prk.harness.execute import launch, progress
 from prk.harness.execute.command import Launch
 from prk.harness.slurm import queue, step
 from prk.harness.slurm.site import Site
-from prk.run import launcher, processes, reason
+from prk.run import launcher, processes, reason, registry
 
 # Seconds that all nodes have to make their folder, and to start Python.
 LIMIT = 300
+# What no rank needs of Python's library, for tar.
+UNUSED = [f"--exclude={name}" for name in ("site-packages", "test", "ensurepip", "idlelib", "config-*")]
 # Of the step that holds the folders; Slurm's lists of steps show it.
 NAME = "prk-nodes"
 # Makes the folder $0, unpacks the archives that follow into one of its own each, and waits for the end of its
-# input or of the job. Nodes that share the place find it there, and wait for whoever has made it.
+# input or of the job. Nodes that share the place find it there, and wait for whoever has made it. An archive
+# that was broadcast stands beside the folder, as $0.NAME.tar. The environment's Python is told where the copy
+# of its own library is, if there is one.
 HOLD = """
 exec 3<&0
-trap 'rm -rf "$0"' EXIT
+trap 'rm -rf "$0" "$0".*.tar' EXIT
 trap 'exit 1' TERM
 fail() { echo "$SLURMD_NODENAME cannot $*"; exit 1; }
 if mkdir -m 700 "$0" 2>/dev/null; then
     mkdir "$0/cache" || fail "write to $0"
     for archive; do
-        into=$0/$(basename "$archive" .tar)
+        name=$(basename "$archive" .tar)
+        into=$0/${name##*.}
         mkdir "$into" && tar -C "$into" -xf "$archive" || fail "unpack $archive in $0"
     done
+    if [ -d "$0/python" ]; then
+        sed -i "s|^home = .*|home = $0/python/bin|" "$0/environment/pyvenv.cfg" || fail "write in $0"
+    fi
     touch "$0/.whole"
 fi
 [ -O "$0" ] || fail "make $0"
@@ -63,11 +73,15 @@ class Nodes:
         # Nobody else can have made a folder of this name.
         self.folder = Path(os.environ.get("TMPDIR", "/tmp"), f"prk-{job}-{secrets.token_hex(4)}")
         self.python = sys.executable
+        # What is packed, by the name of its archive, and what the variables were before copies were used.
+        self.staged: dict[str, tuple[Path, list[str]]] = {}
+        self.before: dict[str, str] = {}
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Keep a folder on every node while the context lasts. Raises Broken if one cannot be made."""
-        archives = self._packed() if self.site.stage else []
+        archives = self._broadcast(self._packed()) if self.site.stage else []
+        self.before = _environment()
         words = ["sh", "-c", HOLD, str(self.folder), *map(str, archives)]
         log = self.shared / "held"
         with log.open("w") as out:
@@ -86,7 +100,7 @@ class Nodes:
             self._refuse(log.read_text())
             if self.site.cache is None:
                 os.environ["NUMBA_CACHE_DIR"] = str(self.folder / "cache")
-            if "checkout" in [archive.stem for archive in archives]:
+            if "checkout" in self.staged:
                 os.environ["PYTHONPATH"] = f"{self.folder}/checkout:{os.environ.get('PYTHONPATH', '')}"
             yield
         finally:
@@ -133,21 +147,63 @@ class Nodes:
     def _packed(self) -> list[Path]:
         """Pack this Python's environment, and a checkout, for nodes to have copies of their own."""
         root = Path(prk.__file__).resolve().parents[1]
-        staged: dict[str, tuple[Path, list[str]]] = {}
-        prefix = Path(sys.prefix)
+        prefix, base = Path(sys.prefix), Path(sys.base_prefix)
         if not prefix.is_relative_to("/usr"):
-            staged["environment"] = (prefix, ["."])
+            self.staged["environment"] = (prefix, ["."])
             self.python = str(self.folder / "environment" / Path(sys.executable).relative_to(prefix))
+            if base != prefix and not base.is_relative_to("/usr"):
+                # A virtual environment has no library of its own.
+                library = str(Path(sysconfig.get_path("stdlib")).relative_to(base))
+                self.staged["python"] = (base, [*UNUSED, library])
         if (root / "bench.py").exists():
-            staged["checkout"] = (root, ["-h", "prk"])
+            self.staged["checkout"] = (root, ["-h", "prk"])
         found = []
-        for name, (folder, what) in staged.items():
+        for name, (folder, what) in self.staged.items():
             found.append(self.shared / f"{name}.tar")
             words = ["tar", "-C", str(folder), "-cf", str(found[-1]), *what]
             # 1: a file changed meanwhile, as those of compiled modules do.
             if subprocess.run(words, check=False).returncode > 1:
                 raise Broken(f"{folder} cannot be packed into {self.shared}")
         return found
+
+    def _broadcast(self, archives: Sequence[Path]) -> list[Path]:
+        """Let Slurm copy archives to all nodes, so that not all of them read one; return where they are."""
+        found = []
+        for archive in archives:
+            there = self.folder.with_name(f"{self.folder.name}.{archive.name}")
+            words = ["sbcast", "--force", str(archive), str(there)]
+            try:
+                done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=LIMIT)
+                wrong = done.stderr.strip() if done.returncode else ""
+            except (OSError, subprocess.TimeoutExpired) as error:
+                wrong = str(error)
+            if wrong:
+                progress.say(
+                    f"not broadcast, each node reads it: {archive.name} ({reason.said(wrong) or wrong})"
+                )
+            found.append(archive if wrong else there)
+        return found
+
+    def opened(self, runtime: str, kernel: str) -> str:
+        """Say how many files a rank's start opens where the environment is, and where the nodes have copies.
+
+        Measured by starting one on the first node, by either Python.
+        """
+        places = [str(folder) for folder, _ in self.staged.values()]
+        layout = {"ranks": 1, "nodes": 1, "ranks_per_node": 1, "threads": 1}
+        start = step.by_mpi if registry.runtime(runtime).launched else step.srun
+        told = []
+        for python, variables in ((sys.executable, self.before), (self.python, _environment())):
+            words = [*self.site.wrapper, python, "-m", "prk.run.opened", runtime, kernel, *places]
+            command = [*start(self.site, layout, LIMIT, self.names[:1]), *words]
+            ended = launch.run(command, variables, LIMIT, self.shared / "opened")
+            lines = [line for line in ended.out.splitlines() if line.startswith("{")]
+            if ended.code or not lines:
+                return f"files not counted: {reason.said(ended.err) or 'no answer'}"
+            found = json.loads(lines[-1])
+            shared = sum(found["below"][place] for place in places)
+            told.append(f"{shared} of {found['files']}")
+        return f"a rank's start opens {told[0]} files where the environment is, and from copies {told[1]}"
 
 
 def _environment() -> dict[str, str]:
