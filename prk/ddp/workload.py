@@ -23,8 +23,6 @@ from prk.problem import Refusal
 if TYPE_CHECKING:
     import torch
 
-    from prk.ddp.problem import Ddp
-
 REAL, GENERATED, PROXY = "real data", "generated data", "proxy"
 GROUP = "prk.workloads"
 MOMENTUM = 0.9
@@ -53,30 +51,30 @@ class Workload:
     # Where the data come from, for those who have not got them.
     get: ClassVar[str] = ""
 
-    def samples(self, problem: "Ddp") -> int:
+    def samples(self, problem: Any) -> int:
         """Return the number of training samples."""
         raise NotImplementedError
 
-    def weights(self, problem: "Ddp") -> list[int]:
+    def weights(self, problem: Any) -> list[int]:
         """Return how many numbers each of the model's weights has, in the model's order."""
         raise NotImplementedError
 
-    def flop(self, problem: "Ddp") -> int:
+    def flop(self, problem: Any) -> int:
         """Return the operations of a step over all ranks, a multiply-add being two; 0: unknown."""
         return 0
 
-    def memory(self, problem: "Ddp") -> int:
+    def memory(self, problem: Any) -> int:
         """Return the bytes of the data, which every rank holds."""
         raise NotImplementedError
 
-    def refuse(self, problem: "Ddp") -> None:
+    def refuse(self, problem: Any) -> None:
         """Raise Refusal for parameters that do not suit the workload, and for data that are not there."""
 
-    def data(self, problem: "Ddp") -> tuple[Arrays, Arrays]:
+    def data(self, problem: Any) -> tuple[Arrays, Arrays]:
         """Return the training data and the test data, as arrays over the samples. Raises Refusal."""
         raise NotImplementedError
 
-    def model(self, problem: "Ddp") -> "torch.nn.Module":
+    def model(self, problem: Any) -> "torch.nn.Module":
         """Return the model, its weights not yet drawn. No layer may depend on how a batch is divided."""
         raise NotImplementedError
 
@@ -84,18 +82,18 @@ class Workload:
         """Return the standard deviation of a weight's first numbers; vectors begin as 0, or 1 in a norm."""
         return math.sqrt(2 / math.prod(shape[1:]))
 
-    def optimizer(self, problem: "Ddp", weights: Any) -> "torch.optim.Optimizer":
+    def optimizer(self, problem: Any, weights: Any) -> "torch.optim.Optimizer":
         """Return what changes the weights in each step: by default v = m v + g, w -= lr v."""
         import torch
 
         return torch.optim.SGD(weights, problem.learning_rate, MOMENTUM)
 
-    def learning_rate(self, problem: "Ddp", step: int) -> float:
+    def learning_rate(self, problem: Any, step: int) -> float:
         """Return a step's learning rate: up in the first tenth of the run, down to zero by its end."""
         part = (step + 1) / problem.repetitions
         return problem.learning_rate * min(10 * part, (1.0 - part) / 0.9 + 1e-3)
 
-    def batch(self, problem: "Ddp", data: Tensors, chosen: np.ndarray, step: int) -> Tensors:
+    def batch(self, problem: Any, data: Tensors, chosen: np.ndarray, step: int) -> Tensors:
         """Return what a step takes of the samples `chosen`, which depends on sample and step alone."""
         import torch
 

@@ -240,11 +240,11 @@ def reduced(count: int, itemsize: int, members: int, size: int) -> list[Step]:
 
 
 def buckets(problem: Any, options: Options, layout: Layout) -> list[Step] | None:
-    """Return a step of training: gradients averaged in buckets, meanwhile or after; of linear layers only."""
-    if problem.workload == "fashion-mnist":
+    """Return a step of training: gradients averaged in buckets, meanwhile or after, if its flop are known."""
+    if not problem.trains.flop(problem):
         return None
     size = layout.ranks
-    lengths = training.weights(problem.shape, problem.workload == "digits")
+    lengths = problem.trains.weights(problem)
     found = training.buckets([4 * length for length in lengths], options["bucket-mb"] * 1e6)
     # A third is the way forwards; backwards, a layer takes what it has weights.
     share = list(accumulate(sum(lengths[place] for place in bucket) / sum(lengths) for bucket in found))
