@@ -115,6 +115,29 @@ def values_of_others(problem: Any, options: Options, size: int, rank: int) -> Se
     return Sent(2 * messages, 2 * 8 * values)
 
 
+def parcels(problem: Any, size: int, rank: int) -> Sent | None:
+    """The owner sends a tile to the worker whose turn it is, made smaller or not, if that is sure before.
+
+    A worker sends what the tile before took it.
+    """
+    if problem.mode not in ("dense", "sparse"):
+        return None
+    sent = problem.sent(problem.mode == "sparse")
+    if size == 1:
+        return Sent()
+    if rank:
+        tiles = len(range(rank - 1, sent.size, size - 1))
+        return Sent(tiles, 8 * tiles)
+    return Sent(int(np.count_nonzero(sent)), int(sent.sum()))
+
+
+def parcels_and_vectors(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+    """Besides the tiles, the vector goes to each worker, and each one's part of the result comes back."""
+    tiles, n = parcels(problem, size, rank), problem.matrix.order
+    vectors = 1 if rank else size - 1
+    return tiles and Sent(tiles.messages + vectors, tiles.bytes + 8 * vectors * n)
+
+
 def reduction(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """A member gives its vector to the library's collective, in as few calls as its counts allow."""
     return Sent(-(-problem.n // COUNT), 8 * problem.n)
