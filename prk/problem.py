@@ -62,7 +62,8 @@ class Curve:
 class Map:
     """A figure of tables: a column over two parameters of the points, where both vary.
 
-    marked: the least and the largest of the values that something published states.
+    marked: the least and the largest of the values that something published states. last: a value of x that
+    stands at its end, such as one that means without limit.
     """
 
     title: str
@@ -70,6 +71,8 @@ class Map:
     x: str
     y: str
     marked: tuple[float, float] | None = None
+    larger_is_better: bool = True
+    last: float | None = None
 
 
 def absent(packages: Iterable[str], install: str) -> str | None:

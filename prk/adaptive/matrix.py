@@ -110,7 +110,8 @@ class Matrix:
     def product(self, vector: np.ndarray) -> np.ndarray:
         """Return the matrix times a vector of integers, exactly, from the non-zeros and not from tiles."""
         rows, columns = self.entries
-        found = np.bincount(rows, value(rows, columns) * vector[columns], self.order)
+        # Of integers where there is nothing to count.
+        found = np.bincount(rows, value(rows, columns) * vector[columns], self.order).astype(float)
         for number in self.dense:
             row, column = divmod(int(number), self.side)
             into, of = (slice(at * self.tile, (at + 1) * self.tile) for at in (row, column))

@@ -45,10 +45,10 @@ class Adaptive(Problem):
         "on": ("time on (%)", ".1f"),
     }
     maps: ClassVar[tuple[Map, ...]] = (
-        Map("gain over dense", "dense", "link", "dense_share", (57.0, 68.0)),
-        Map("gain over all-sparse", "sparse", "link", "dense_share", (15.0, 15.0)),
-        Map("regret to the oracle", "regret", "alpha", "beta"),
-        Map("regret to the oracle", "regret", "probe", "phases"),
+        Map("gain over dense (%)", "dense", "link", "dense_share", (57.0, 68.0), last=0.0),
+        Map("gain over all-sparse (%)", "sparse", "link", "dense_share", (15.0, 15.0), last=0.0),
+        Map("regret to the oracle (%)", "regret", "alpha", "beta", larger_is_better=False),
+        Map("regret to the oracle (%)", "regret", "probe", "phases", larger_is_better=False),
     )
     curves: ClassVar[tuple[Curve, ...]] = (Curve("mode timeline", "part on", "task", "timeline"),)
 

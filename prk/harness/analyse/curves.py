@@ -17,7 +17,7 @@ from prk.run import registry
 # exceeded by as much is none.
 SUSPICIOUS = 1.05
 # Of how many points a figure over an order is drawn at most.
-FEW = 8
+FEW = 6
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ class Panel:
     # Of a map, the value at each (x, y), which may be words, and what something published states.
     cells: dict[tuple[Any, Any], float] = field(default_factory=dict)
     marked: tuple[float, float] | None = None
+    # Of a map: whether more is better, 1, or less, -1; the x that stands at the end.
+    better: int = 1
+    last: float | None = None
 
     @property
     def drawable(self) -> bool:
@@ -191,7 +194,8 @@ def mapped(rows: Sequence[Row], one: Map) -> list[Panel]:
     for row in rows:
         p = row.point
         others = (f"{k}={v}" for k, v in p.parameters.items() if k not in (*axes, "iterations"))
-        panel = Panel("", "", *axes, marked=one.marked)
+        better = 1 if one.larger_is_better else -1
+        panel = Panel("", "", *axes, marked=one.marked, better=better, last=one.last)
         panel = found.setdefault(" ".join((p.label, counted(p.cores, "core"), *others)), panel)
         values = [line[one.value] for line in row.own if line.get(one.value) is not None]
         if values:
@@ -200,8 +204,7 @@ def mapped(rows: Sequence[Row], one: Map) -> list[Panel]:
     common = set.intersection(*(set(name.split(" ")) for name in found))
     for name, panel in found.items():
         own = " ".join(word for word in name.split(" ") if word not in common)
-        of = f"{one.title}, {problem.headings[one.value][0]}"
-        panel.title = f"{_title(rows)}: {of}{f', {own}' if own else ''}"
+        panel.title = f"{_title(rows)}: {one.title}{f', {own}' if own else ''}"
         panel.notes += [f"{axis}: {problem.__dataclass_fields__[axis].metadata['help']}" for axis in axes]
         panel.notes += _compared(panel)
     return list(found.values())

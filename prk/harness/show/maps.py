@@ -22,17 +22,19 @@ def room(panel: Panel, width: Callable[[str, float], float]) -> tuple[float, flo
 def places(panel: Panel, axis: int) -> list[Any]:
     """Return what there is along an axis: numbers in their order, words as they come."""
     found = list(dict.fromkeys(cell[axis] for cell in panel.cells))
-    return found if any(isinstance(one, str) for one in found) else sorted(found)
+    if any(isinstance(one, str) for one in found):
+        return found
+    return sorted(found, key=lambda one: (axis == 0 and one == panel.last, one))
 
 
 def draw(axes: Any, panel: Panel) -> None:
-    """Draw the cells, blue above zero and red below, and lines where values reach what is published."""
+    """Draw the cells, blue where it is better than zero, and lines where values reach what is published."""
     xs, ys = places(panel, 0), places(panel, 1)
     values = np.array([[panel.cells.get((x, y), np.nan) for x in xs] for y in ys])
-    largest = float(np.nanmax(np.abs(values))) or 1.0
-    axes.imshow(
-        values, cmap="RdBu", vmin=-largest, vmax=largest, origin="lower", aspect="auto", alpha=0.75, zorder=1
-    )
+    # Pale enough for the figures to be read.
+    most = 1.5 * float(np.nanmax(np.abs(values))) or 1.0
+    how = {"vmin": -most, "vmax": most, "origin": "lower", "aspect": "auto"}
+    axes.imshow(panel.better * values, cmap="RdBu", **how)
     for (x, y), value in panel.cells.items():
         said = table.shown(value) if abs(value) >= 0.05 else "0"
         axes.text(
