@@ -49,7 +49,7 @@ class Curve:
     """A figure of tables: one column over another one, or over the cores where `x` is empty.
 
     source: the list in the summary that has the rows, where they are not the table's. Such a figure is drawn
-    of a few points only, over an x that is not logarithmic.
+        of a few points only, over an x that is not logarithmic.
     """
 
     title: str
@@ -62,8 +62,8 @@ class Curve:
 class Map:
     """A figure of tables: a column over two parameters of the points, where both vary.
 
-    marked: the least and the largest of the values that something published states. last: a value of x that
-    stands at its end, such as one that means without limit.
+    marked: the least and the largest of the values that something published states.
+    last: a value of x that stands at its end, such as one that means without limit.
     """
 
     title: str

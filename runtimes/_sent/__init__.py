@@ -25,6 +25,9 @@ COUNT = 2**31 - 1
 # Why there are no counters that all members update.
 NOTHING_SHARED = "nothing is shared: only a counter's owner could update it, when asked by a message"
 
+# Why a tile's owner and its worker need two-sided messages, or memory that both see.
+NOT_READY = "a put does not tell the owner when a worker has room for the next tile: mpi1's messages do"
+
 
 def nothing(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """Every member works on what it has."""

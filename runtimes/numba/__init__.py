@@ -34,6 +34,7 @@ class Runtime(Threads):
         "branch": Cell(crew=True),
         "refcount": Cell(crew=True),
         "synch_global": Cell(crew=True),
+        "adaptive": Cell(absent="threads multiply tiles where they lie: nothing travels"),
         "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
         "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
     }

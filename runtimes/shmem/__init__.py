@@ -74,6 +74,7 @@ class Runtime(MPIRuntime):
             heap=heap.reduce,
             messages=_sent.from_children,
         ),
+        "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }
