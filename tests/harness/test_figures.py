@@ -477,9 +477,8 @@ def test_a_list_of_the_summary_is_drawn_in_its_order(tmp_path):
         return curves.panels([replace(row, lists=lists) for row in rows])
 
     panel = by_name(timelines(["every"]), "table-0")
-    assert [[(d.x, d.y, len(d.samples)) for d in s.dots] for s in panel.series] == [
-        [(0, 0, 2), (40, 1, 2)]
-    ] * 3
+    dots = [[(d.x, d.y, len(d.samples)) for d in s.dots] for s in panel.series]
+    assert dots == 3 * [[(0, 0, 2), (40, 1, 2)]]
     axes = figures.draw(replace(panel, series=panel.series[:1])).axes[0]
     assert panel.linear
     assert axes.get_xlim()[0] == 0
