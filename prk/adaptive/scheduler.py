@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ LONGEST = 64
 # Of how many tasks one is tried while an optimisation is off, and after how many it is judged.
 RARE, ENOUGH = 8, 4
 
+T = TypeVar("T")
 # What a task took: seconds by quality; of what an optimisation removed, parts of a whole tile's bytes.
 Type = Mapping[str, float]
 
@@ -101,13 +102,9 @@ class Optimisation(ABC):
     def apply(self, parcel: np.ndarray) -> np.ndarray:
         """Return the data made smaller, in an array of its own, or as they are."""
 
-    def ratio(self, mode: Mode, on: bool) -> float:
-        """Return the r that the thresholds are for."""
-        return mode.relative(self.name) if on else mode.ratio
-
-    def efficient(self, ratio: float, on: bool) -> bool:
-        """Tell whether a mode with this r is in the efficiency domain, which depends on the present state."""
-        return ratio <= self.beta if on else ratio < self.alpha
+    def efficient(self, mode: Mode, on: bool) -> bool:
+        """Tell whether a mode is in the efficiency domain, which depends on the present state."""
+        return mode.relative(self.name) <= self.beta if on else mode.ratio < self.alpha
 
 
 # Optimisations in their order.
@@ -127,12 +124,11 @@ class State:
     samples: deque[Type] = field(default_factory=lambda: deque(maxlen=ENOUGH))
 
 
-class Decision(NamedTuple):
-    """What the scheduler found at the end of a window: r by optimisation, which are on, and what is new."""
+class Switch(NamedTuple):
+    """Which optimisation was turned on or off, and the names of all that are on now."""
 
-    ratios: dict[str, float]
+    name: str
     on: tuple[str, ...]
-    switched: str = ""
 
 
 class Fixed:
@@ -144,7 +140,7 @@ class Fixed:
     def chosen(self, task: int) -> Chosen:
         return self.plan[task]
 
-    def done(self, found: Type, had: Chosen) -> Decision | None:
+    def done(self, found: Type, had: Chosen) -> Switch | None:
         return None
 
 
@@ -170,8 +166,8 @@ class Scheduler:
             return self.on
         return tuple(o for o in self.optimisations if o in self.on or o in failed)
 
-    def done(self, found: Type, had: Chosen) -> Decision | None:
-        """Take note of a task that is over, and had these; return what was decided if it ended a window."""
+    def done(self, found: Type, had: Chosen) -> Switch | None:
+        """Take note of a task that is over, and had these; return what that switched."""
         if had is not self.on:
             # A sample, or chosen before the last switch.
             for optimisation in had:
@@ -183,28 +179,30 @@ class Scheduler:
             return None
         types, self.window = self.window, []
         gone = [removed(o.name) for o in self.on]
-        self.plain += [one for one in types if not any(one[quality] for quality in gone)]
-        return self.decide(types)
+        self.plain += [one for one in types if not any(one[q] for q in gone)] if gone else types
+        return self.decide(Mode(types, self.plain, self.workers))
 
-    def decide(self, types: Sequence[Type]) -> Decision:
-        """Return what follows from a window."""
-        now = Mode(types, self.plain, self.workers)
-        ratios, switched = {}, ""
+    def decide(self, mode: Mode) -> Switch | None:
+        """Return what follows from a window's mode, if anything does."""
+        switched = ""
         for o in self.optimisations:
             state = self.states[o.name]
             state.lasted += 1
-            ratios[o.name] = o.ratio(now, state.on)
-            stays = o.efficient(ratios[o.name], state.on)
-            if state.on and stays:
+            if not state.on and not self.due(o, state):
+                continue
+            efficient = o.efficient(mode, state.on)
+            if state.on and efficient:
                 state.failures = 0
-            elif state.on and not switched:
-                self.turn_off(state)
+            elif state.on != efficient and not switched:
                 switched = o.name
-            elif not state.on and stays and not switched and self.due(o, state):
-                state.on, state.lasted, switched = True, 0, o.name
-        if switched:
-            self.on = tuple(o for o in self.optimisations if self.states[o.name].on)
-        return Decision(ratios, tuple(o.name for o in self.on), switched)
+                self.turn_on(state) if efficient else self.turn_off(state)
+        if not switched:
+            return None
+        self.on = tuple(o for o in self.optimisations if self.states[o.name].on)
+        return Switch(switched, tuple(o.name for o in self.on))
+
+    def turn_on(self, state: State) -> None:
+        state.on, state.lasted = True, 0
 
     def turn_off(self, state: State) -> None:
         state.on = False
@@ -220,20 +218,19 @@ class Scheduler:
             state.waits -= 1
             return state.waits < 0
         if self.probe == "sampled" and len(state.samples) == ENOUGH:
-            sampled = Mode(list(state.samples), self.plain, self.workers)
-            return optimisation.efficient(optimisation.ratio(sampled, True), True)
+            return optimisation.efficient(Mode(list(state.samples), self.plain, self.workers), True)
         return False
 
 
 def time_in_modes(
-    switches: Iterable[tuple[float, tuple[str, ...]]], begin: float, end: float
-) -> dict[tuple[str, ...], float]:
+    switches: Iterable[tuple[float, tuple[T, ...]]], begin: float, end: float
+) -> dict[tuple[T, ...], float]:
     """Return the seconds from `begin` to `end` for which each set of optimisations was on.
 
     switches: when which set began, in their order; before the first of them nothing is on.
     """
-    spent: dict[tuple[str, ...], float] = {}
-    since, on = begin, tuple[str, ...]()
+    spent: dict[tuple[T, ...], float] = {}
+    since, on = begin, tuple[T, ...]()
     for at, after in (*switches, (end, ())):
         at = min(max(at, begin), end)
         spent[on] = spent.get(on, 0.0) + at - since

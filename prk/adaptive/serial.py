@@ -18,7 +18,6 @@ from prk.adaptive.scheduler import (
     COMMUNICATION,
     COMPUTATION,
     Chosen,
-    Decision,
     Fixed,
     Optimisation,
     Scheduler,
@@ -70,7 +69,8 @@ class Kernel(kernel.Kernel[Adaptive]):
         self.pending: dict[int, tuple[dict[str, float], Chosen, float]] = {}
         # Bytes and tasks so far, and how many of the tasks were the warm-up's.
         self.sent = self.tasks = self.warm = self.repetitions = 0
-        self.decisions: list[tuple[float, int, Decision]] = []
+        # When, and after which task, which were on from then on.
+        self.switches: list[tuple[float, int, tuple[str, ...]]] = []
         self.begun = self.ended = 0.0
 
     def start(self) -> None:
@@ -173,12 +173,10 @@ class Kernel(kernel.Kernel[Adaptive]):
     def note_done(self, found: dict[str, float], chosen: Chosen, seconds: float) -> None:
         """Tell the scheduler what a task has taken, and note what it decides."""
         found[COMPUTATION] = seconds
-        decision = self.scheduler.done(found, chosen)
-        if decision:
-            self.decisions.append((clock(), self.tasks, decision))
-            if decision.switched:
-                on = decision.switched in decision.on
-                self.note(decision.switched, "on" if on else "off")
+        switch = self.scheduler.done(found, chosen)
+        if switch:
+            self.switches.append((clock(), self.tasks, switch.on))
+            self.note(switch.name, "on" if switch.name in switch.on else "off")
 
     def pace(self, size: int, begin: float) -> float:
         """Wait until a message that began then has passed the emulated link; return the time."""
@@ -242,31 +240,30 @@ class Kernel(kernel.Kernel[Adaptive]):
         """Return what the owner found out: bytes of a repetition, switches, the time in each mode."""
         if not self.owner:
             return {}
-        fixed = isinstance(self.scheduler, Fixed)
-        own = [(task - self.warm, d) for at, task, d in self.decisions if at >= self.begun]
-        switches = [(at, d.on) for at, _, d in self.decisions if d.switched]
-        spent = {} if fixed else time_in_modes(switches, self.begun, self.ended)
+        times = [(at, on) for at, _, on in self.switches]
+        tasks = [(task - self.warm, len(on) / len(self.problem.names)) for _, task, on in self.switches]
+        decides = isinstance(self.scheduler, Scheduler)
+        spent = time_in_modes(times, self.begun, self.ended) if decides else {}
         total = sum(spent.values())
-        named = {" and ".join(names) or "nothing": seconds for names, seconds in spent.items()}
         return {
             "bytes": self.sent / max(self.repetitions, 1),
-            "switches": sum(at >= self.begun for at, _ in switches),
+            "switches": sum(at >= self.begun for at, _ in times),
             "on": sum(s for names, s in spent.items() if names) / total if total else 0.0,
-            "modes": named,
-            "timeline": timeline(own, self.tasks - self.warm, len(self.problem.names)),
+            "modes": {" and ".join(names) or "nothing": seconds for names, seconds in spent.items()},
+            "timeline": timeline(tasks, self.tasks - self.warm) if decides else [],
         }
 
 
-def timeline(decisions: Sequence[tuple[int, Decision]], tasks: int, names: int) -> list[dict[str, float]]:
-    """Return the part of the optimisations that were on, as rows at equal distances over so many tasks.
+def timeline(switches: Sequence[tuple[int, float]], tasks: int) -> list[dict[str, float]]:
+    """Return which part of the optimisations was on, as rows at equal distances over so many tasks.
 
-    decisions: after which task which was made, in their order. A row is the mean of its windows, or what the
-    one before left.
+    switches: after which task which part was on, in their order; at first nothing was. A row is the mean over
+    its tasks.
     """
-    found, on = [], 0.0
-    for row in range(ROWS if decisions else 0):
+    found = []
+    for row in range(ROWS):
         first, last = (tasks * end // ROWS for end in (row, row + 1))
-        within = [len(d.on) / names for task, d in decisions if first < task <= last]
-        found.append({"task": last, "part on": sum(within) / len(within) if within else on})
-        on = within[-1] if within else on
+        spent = time_in_modes([(float(task), (part,)) for task, part in switches], first, last)
+        summed = sum(seconds * sum(part) for part, seconds in spent.items())
+        found.append({"task": last, "part on": summed / max(last - first, 1)})
     return found

@@ -5,6 +5,7 @@ import itertools
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
@@ -443,7 +444,7 @@ def test_a_map_shows_the_median_at_each_pair_of_values(tmp_path):
     assert cells["cell 0.5 0.1"] == ((0, 0), "52.0")
     assert cells["cell 0.0 0.5"] == ((2, 1), "6.00")
     (picture,) = axes.get_images()
-    assert picture.get_array()[0].tolist() == pytest.approx([52.0, 102.0, 2.0])
+    assert np.asarray(picture.get_array())[0].tolist() == pytest.approx([52.0, 102.0, 2.0])
     assert "line: 57 to 68, as published" in texts(figure)
     assert [c.levels.tolist() for c in axes.collections if hasattr(c, "levels")] == [[57.0, 68.0]]
     assert "published: 15, which is nowhere here" in texts(figures.draw(over_sparse))
@@ -460,7 +461,7 @@ def test_maps_are_drawn_of_what_varies_and_one_for_each_of_what_varies_besides(t
     assert set(panels[0].cells) == {(a, b) for a in axes["alpha"] for b in axes["beta"]}
     # Less is better, and blue.
     (picture,) = figures.draw(panels[0]).axes[0].get_images()
-    assert picture.get_array().max() == -0.1
+    assert np.asarray(picture.get_array()).max() == -0.1
     (words,) = mapped(tmp_path / "b", lines, probe=["never", "every"], phases=[1, 2])
     figure = figures.draw(words)
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["never", "every"]

@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,7 +21,6 @@ from prk.adaptive.scheduler import (
     LONGEST,
     PROBES,
     RARE,
-    Decision,
     Fixed,
     Mode,
     Optimisation,
@@ -170,8 +169,7 @@ def simulated(costs, tasks, probe="backoff", kind=Scheduler, alpha=ALPHA, beta=B
         seconds.append(costs.seconds(dense, bool(chosen)))
         under_way.append((costs.of(dense, bool(chosen)), chosen))
         if len(under_way) > late:
-            decision = scheduler.done(*under_way.pop(0))
-            switches += bool(decision and decision.switched)
+            switches += scheduler.done(*under_way.pop(0)) is not None
     return np.array(seconds), np.array(tried), switches
 
 
@@ -278,9 +276,8 @@ def test_optimisations_are_switched_one_at_a_time():
             found |= {work(o.name): 0.2, removed(o.name): 0.9 if o.name == "less" else 0.0}
         if chosen:
             found[COMMUNICATION] = 0.1
-        decision = scheduler.done(found, chosen)
-        names.append(decision.on)
-    assert names == [("less",), ("less", "other"), ("less",), ("less",)]
+        names.append(scheduler.done(found, chosen))
+    assert names == [("less", ("less",)), ("other", ("less", "other")), ("other", ("less",)), None]
 
 
 @given(st.lists(st.tuples(st.floats(-5, 15), st.sampled_from([(), ("a",), ("a", "b")]))))
@@ -296,12 +293,10 @@ def test_time_in_modes():
 
 
 def test_a_timeline_has_rows_at_equal_distances():
-    on, off = Decision({}, ("a",)), Decision({}, ())
-    rows = timeline([(16, off), (32, on), (48, on)], 64 * 2, 1)
-    assert [row["task"] for row in rows] == list(range(2, 130, 2))
-    assert len(rows) == ROWS
-    assert [row["part on"] for row in rows[14:17]] == [0.0, 1.0, 1.0]
-    assert timeline([], 10, 1) == []
+    rows = timeline([(-3, 1.0), (1, 0.0), (5, 0.5), (8, 1.0)], 4 * ROWS)
+    assert [row["task"] for row in rows] == list(range(4, 4 * ROWS + 1, 4))
+    assert [row["part on"] for row in rows[:4]] == [0.25, 0.375, 1.0, 1.0]
+    assert {row["part on"] for row in timeline([], 10)} == {0.0}
 
 
 def test_gains_are_of_the_adaptive_mode_alone():
@@ -326,7 +321,7 @@ def test_an_oracle_makes_smaller_what_gets_smaller_by_it():
     assert not kernel.result.any()
 
 
-SMALL = {"scale": 6, "tile": 8, "edge_factor": 4, "threshold": 3}
+SMALL: dict[str, Any] = {"scale": 6, "tile": 8, "edge_factor": 4, "threshold": 3}
 
 
 def test_what_is_sent():
