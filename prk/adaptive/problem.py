@@ -163,6 +163,10 @@ class Adaptive(Problem):
         if not 0 <= self.threshold <= most:
             works = f"use 0 to {most}"
             raise Refusal("--threshold", f"a tile with {self.threshold} pairs would not be smaller", works)
+        if "float32" in self.names and self.tile**2 > EXACT_32:
+            raise Refusal(
+                "--tile", f"single precision does not number {self.tile}^2 places", "use at most 4096"
+            )
         if self.window < 1:
             raise Refusal("--window", f"{self.window} tasks are none", "use at least 1")
         if not 0 < self.alpha <= self.beta:

@@ -19,7 +19,6 @@ from prk.adaptive.scheduler import (
     COMPUTATION,
     Chosen,
     Fixed,
-    Optimisation,
     Scheduler,
     removed,
     time_in_modes,
@@ -60,9 +59,9 @@ class Kernel(kernel.Kernel[Adaptive]):
         p, side = self.problem, self.problem.matrix.side
         for row in range(side):
             self.tiles[row * side : (row + 1) * side] = p.matrix.row_of_tiles(row).reshape(side, -1)
-        self.optimisations = [BY_NAME[name](p) for name in p.names]
-        plan = self.plan(self.optimisations if p.mode == "sparse" else [])
-        self.scheduler: Fixed | Scheduler = Fixed(plan)
+        self.optimisations: Chosen = tuple(BY_NAME[name](p) for name in p.names)
+        tried = self.optimisations if p.mode == "sparse" else ()
+        self.scheduler: Fixed | Scheduler = Fixed([tried] * len(self.tiles))
         if p.mode in ("adaptive", "all"):
             self.scheduler = Scheduler(self.optimisations, p.probe, p.window, self.workers)
         # Of each worker: the type of the task that it has, and when it had its data.
@@ -79,17 +78,12 @@ class Kernel(kernel.Kernel[Adaptive]):
             self.vector[:] = matrix.start(self.vector.size)
         self.result[:] = 0.0
 
-    def plan(self, tried: Sequence[Optimisation]) -> list[Chosen]:
-        """Return what is tried on each tile if all of `tried` are tried on all."""
-        return [tuple(tried)] * len(self.tiles)
-
     def look_ahead(self) -> None:
         """Find the fastest of the plans that apply what they do only where it makes a tile smaller."""
-        plans = self.perfect() if self.owner else [None] * 2 ** len(self.problem.names)
-        taken = []
-        for plan in plans:
+        plans, taken = self.perfect() if self.owner else [], []
+        for number in range(2 ** len(self.problem.names)):
             if self.owner:
-                self.scheduler = Fixed(plan or [])
+                self.scheduler = Fixed(plans[number])
             seconds = []
             for _ in range(TRIALS):
                 begin = clock()
@@ -97,11 +91,11 @@ class Kernel(kernel.Kernel[Adaptive]):
                 seconds.append(clock() - begin)
             taken.append(min(seconds))
         if self.owner:
-            self.scheduler = Fixed(plans[taken.index(min(taken))] or [])
+            self.scheduler = Fixed(plans[taken.index(min(taken))])
             self.sent = self.tasks = self.repetitions = 0
         self.start()
 
-    def perfect(self) -> list[Any]:
+    def perfect(self) -> list[list[Chosen]]:
         """Return a plan for each choice of optimisations."""
         smaller = {o: [o.apply(tile).nbytes < tile.nbytes for tile in self.tiles] for o in self.optimisations}
         found = []
@@ -141,7 +135,8 @@ class Kernel(kernel.Kernel[Adaptive]):
         before = self.give(to, parcel)
         arrived = clock()
         waited = self.over(to, before, begin, arrived)
-        found[COMMUNICATION] = self.pace(parcel.nbytes, begin + waited) - begin - waited
+        passed = self.pace(parcel.nbytes, begin + waited) if self.problem.link else arrived
+        found[COMMUNICATION] = passed - begin - waited
         self.sent, self.tasks = self.sent + parcel.nbytes, self.tasks + 1
         if to:
             self.pending[to] = found, chosen, arrived
@@ -150,9 +145,7 @@ class Kernel(kernel.Kernel[Adaptive]):
             self.multiply(number, self.landed(parcel.size, parcel.dtype))
             self.note_done(found, chosen, clock() - begin)
 
-    def prepare(
-        self, parcel: np.ndarray, chosen: Sequence[Optimisation]
-    ) -> tuple[np.ndarray, dict[str, float]]:
+    def prepare(self, parcel: np.ndarray, chosen: Chosen) -> tuple[np.ndarray, dict[str, float]]:
         """Apply optimisations; return what is left, and what each of them took and removed."""
         whole, found = parcel.nbytes, {}
         for optimisation in chosen:
@@ -180,7 +173,7 @@ class Kernel(kernel.Kernel[Adaptive]):
 
     def pace(self, size: int, begin: float) -> float:
         """Wait until a message that began then has passed the emulated link; return the time."""
-        until = begin + size / self.problem.link / 1e9 if self.problem.link else begin
+        until = begin + size / self.problem.link / 1e9
         while (left := until - clock()) > 0:
             # Other threads of the process, which carry messages, may run meanwhile.
             time.sleep(left - SHORT if left > SHORT else 0)

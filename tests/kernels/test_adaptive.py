@@ -349,6 +349,7 @@ def test_what_is_sent():
         ({"window": 0}, "--window: 0 tasks are none; use at least 1"),
         ({"tile": 100}, "--tile: 100 does not divide 2048 rows; use a power of two up to 2048"),
         ({"tile": 0}, "--tile: 0 does not divide"),
+        ({"scale": 13, "tile": 8192, "optimisations": "float32"}, "--tile: single .* use at most 4096"),
         ({"scale": 21}, "--scale: 21 is no scale"),
         ({"edge_factor": 0}, "--edge-factor: 0 is too small"),
         ({"dense_share": 1.5}, "--dense-share: 1.5 is no part"),
