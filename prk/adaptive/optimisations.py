@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from prk.adaptive import loops
 from prk.adaptive.scheduler import Optimisation
 
 
@@ -14,13 +13,20 @@ class Compression(Optimisation):
     name = "compression"
 
     def __init__(self, problem: Any):
+        # Numba, which a plan does without.
+        from prk.adaptive import loops
+
         super().__init__(problem.alpha, problem.beta)
-        self.threshold, self.early = problem.threshold, problem.scan == "early"
+        self.threshold, self.early, self.compress = problem.threshold, problem.scan == "early", loops.compress
 
     def apply(self, parcel: np.ndarray) -> np.ndarray:
         pairs = np.empty(2 * self.threshold)
-        count = loops.compress(parcel, pairs, self.threshold, self.early)
+        count = self.compress(parcel, pairs, self.threshold, self.early)
         return parcel if count < 0 else pairs[: 2 * count]
+
+    @classmethod
+    def left(cls, problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
+        return np.where(nonzeros < problem.threshold, sent // problem.tile**2 * 2 * nonzeros, sent)
 
 
 class Float32(Optimisation):
@@ -33,6 +39,10 @@ class Float32(Optimisation):
 
     def apply(self, parcel: np.ndarray) -> np.ndarray:
         return parcel.astype(np.float32)
+
+    @classmethod
+    def left(cls, problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
+        return sent // 2
 
 
 # In the order in which they are applied.

@@ -12,6 +12,7 @@ import numpy as np
 
 from prk.adaptive import matrix
 from prk.adaptive.matrix import Matrix
+from prk.adaptive.optimisations import BY_NAME
 from prk.adaptive.scheduler import PROBES
 from prk.check import Check, Fields, Partial
 from prk.cost import Cost
@@ -102,10 +103,10 @@ class Adaptive(Problem):
     def sent(self, optimised: bool) -> np.ndarray:
         """Return the bytes of each tile's message where all optimisations are tried on it, or none."""
         nonzeros = self.matrix.nonzeros()
-        numbers = np.full(nonzeros.size, self.tile**2)
-        if optimised and "compression" in self.names:
-            numbers = np.where(nonzeros < self.threshold, 2 * nonzeros, numbers)
-        return numbers * (4 if optimised and "float32" in self.names else 8)
+        found = np.full(nonzeros.size, self.tile_bytes)
+        for name in self.names if optimised else ():
+            found = BY_NAME[name].left(self, found, nonzeros)
+        return found
 
     def cost(self, size: int, repetition: int = 1) -> Cost:
         if size == 1:
@@ -151,8 +152,6 @@ class Adaptive(Problem):
 
     def refuse_rules(self) -> None:
         """Raise Refusal if the scheduler could not decide by these."""
-        from prk.adaptive.optimisations import BY_NAME
-
         for name in self.names:
             if name not in BY_NAME:
                 works = f"use some of {', '.join(BY_NAME)}"

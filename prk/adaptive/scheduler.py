@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -101,6 +101,11 @@ class Optimisation(ABC):
     @abstractmethod
     def apply(self, parcel: np.ndarray) -> np.ndarray:
         """Return the data made smaller, in an array of its own, or as they are."""
+
+    @classmethod
+    @abstractmethod
+    def left(cls, problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
+        """Return the bytes that are left of those of tiles with so many non-zeros."""
 
     def efficient(self, mode: Mode, on: bool) -> bool:
         """Tell whether a mode is in the efficiency domain, which depends on the present state."""

@@ -130,6 +130,10 @@ class Less(Optimisation):
     def apply(self, parcel):
         raise NotImplementedError
 
+    @classmethod
+    def left(cls, problem, sent, nonzeros):
+        raise NotImplementedError
+
 
 class Stubborn(Scheduler):
     """Never turns anything off."""
@@ -404,7 +408,7 @@ def test_wrong_elements_are_counted():
 def test_a_run_records_what_it_decided(tmp_path, ranks, options):
     """All four modes are right, and of the adaptive one there is when what was on."""
     record = tmp_path / "record.json"
-    words = ["--scale", 6, "--tile", 8, "--threshold", 9, "--link", 0.05, "--phases", 2, "--probe", "every"]
+    words = ["--scale", 6, "--tile", 8, "--threshold", 9, "--link", 0.05, "--phases", 2, "--iterations", 3]
     done = run(
         "mpirun", "-n", ranks, sys.executable, "-m", "prk.adaptive", *words, "--json", record, *options
     )
