@@ -46,11 +46,33 @@ class Measured:
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure of tables: one column over another one, or over the cores where `x` is empty."""
+    """A figure of tables: one column over another one, or over the cores where `x` is empty.
+
+    source: the list in the summary that has the rows, where they are not the table's. Such a figure is drawn
+        of a few points only, over an x that is not logarithmic.
+    """
 
     title: str
     y: str
     x: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A figure of tables: a column over two parameters of the points, where both vary.
+
+    marked: the least and the largest of the values that something published states.
+    last: a value of x that stands at its end, such as one that means without limit.
+    """
+
+    title: str
+    value: str
+    x: str
+    y: str
+    marked: tuple[float, float] | None = None
+    larger_is_better: bool = True
+    last: float | None = None
 
 
 def absent(packages: Iterable[str], install: str) -> str | None:
@@ -112,6 +134,7 @@ class Problem:
     headings: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # The figures that a sweep's page draws from the tables of its records.
     curves: ClassVar[tuple[Curve, ...]] = ()
+    maps: ClassVar[tuple[Map, ...]] = ()
     # The parameters that the suite's C programs take as bare words, in their order; a tuple is a word that
     # has no parameter here, and the values that are let by.
     positional: ClassVar[Positional] = ()

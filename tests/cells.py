@@ -67,6 +67,22 @@ PROBLEMS: dict[str, list[dict[str, Any]]] = {
         {"n": 20, "particles": 300, "m": 1, "mode": "PATCH", "left": 3, "right": 5, "top": 9},
         {"n": 20, "particles": 300, "events": str(ROOT / "tests/kernels/pic-events")},
     ],
+    # Modes whose messages are known before; one tile, tiles of all kinds, and more members than tiles.
+    "adaptive": [
+        {"scale": 5, "tile": 8, "edge_factor": 3, "threshold": 8, "mode": "sparse", "phases": 2},
+        {"scale": 5, "tile": 8, "edge_factor": 3, "threshold": 8, "mode": "dense", "seed": 3},
+        {"scale": 4, "tile": 16, "threshold": 100, "mode": "sparse", "dense_share": 0.0},
+        {
+            "scale": 6,
+            "tile": 8,
+            "edge_factor": 4,
+            "dense_share": 0.3,
+            "threshold": 3,
+            "mode": "sparse",
+            "optimisations": "compression,float32",
+            "scan": "whole",
+        },
+    ],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
     "ddp": [{"batch": 48, "learning_rate": 0.2}],
     "allreduce": [

@@ -143,6 +143,30 @@ def allreduce(min_bytes, max_bytes, factor, dtype, place, collective, repetition
     }
 
 
+def adaptive(scale, edge_factor, tile, dense_share, seed, repetitions, **how):
+    """Return the matrix as tiles, the vector and the result, from edges and elements one by one."""
+    n = 2**scale
+    draw, places = np.random.default_rng(seed), [[0, 0] for _ in range(edge_factor * n)]
+    for _ in range(scale):
+        for place, u in zip(places, draw.random(len(places)), strict=True):
+            place[0] = 2 * place[0] + (u >= 0.57 + 0.19)
+            place[1] = 2 * place[1] + (0.57 <= u < 0.57 + 0.19 or u >= 0.57 + 0.19 + 0.19)
+    name, side = draw.permutation(n), n // tile
+    there = {(int(name[i]), int(name[j])) for i, j in places}
+    chosen = np.random.default_rng((seed, 1)).permutation(side**2)[: round(dense_share * side**2)]
+    for t in chosen:
+        there |= {(t // side * tile + i, t % side * tile + j) for i in range(tile) for j in range(tile)}
+    matrix = np.zeros((n, n))
+    for i, j in there:
+        matrix[i, j] = 1 + (7 * i + 13 * j) % 127
+    vector, result = 1.0 + np.arange(n) % 61, np.zeros(n)
+    for _ in range(repetitions):
+        vector += 1
+        result += matrix @ vector
+    tiles = matrix.reshape(side, tile, side, tile).transpose(0, 2, 1, 3)
+    return {"matrix": tiles, "vector": vector, "result": result}
+
+
 def ddp(batch, seed, learning_rate, repetitions, members, **others):
     """Return weights and losses of the digits' two layers, differentiated by hand in double precision."""
     from sklearn.datasets import load_digits

@@ -10,7 +10,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,6 +41,8 @@ class Result:
     table: tuple[Mapping[str, Any], ...] = ()
     # Of each rank, the seconds of a repetition by what it did; none unless they were asked for.
     split: tuple[Mapping[str, float], ...] = ()
+    # The lists of the summary that figures are drawn from.
+    lists: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
 
 class Store:
@@ -222,7 +224,9 @@ def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
     if not all(map(math.isfinite, itertools.chain(*values.values()))):
         raise ValueError("states a metric that is no number")
     table = found.get("table", []) if right else []
-    _refuse_odd(found, table, point.kernel)
+    drawn = dict.fromkeys(c.source for c in registry.problem_class(point.kernel).curves if c.source)
+    lists = {name: found.get("summary", {}).get(name, []) if right else [] for name in drawn}
+    _refuse_odd(found, {"": table, **lists}, point.kernel)
     return Result(
         point.id,
         repeat,
@@ -233,6 +237,7 @@ def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
         tuple(map(reason.plain, found["warnings"])),
         tuple(table),
         tuple(_means(part) for part in found.get("split", {}).get("ranks", ())) if right else (),
+        {name: tuple(several) for name, several in lists.items()},
     )
 
 
@@ -244,9 +249,9 @@ def _means(part: Mapping[str, Any]) -> dict[str, float]:
     return means
 
 
-def _refuse_odd(found: Mapping[str, Any], table: Any, kernel: str) -> None:
+def _refuse_odd(found: Mapping[str, Any], tables: Mapping[str, Any], kernel: str) -> None:
     """Raise ValueError for what tables, figures and pages would stumble over."""
-    where, curves = found["environment"], registry.problem_class(kernel).curves
+    where, problem = found["environment"], registry.problem_class(kernel)
     number = (int, float, type(None))
     kinds: list[tuple[Mapping[str, Any], str, Any]] = [
         *((found, name, str) for name in ("prk", "finished")),
@@ -258,7 +263,8 @@ def _refuse_odd(found: Mapping[str, Any], table: Any, kernel: str) -> None:
         *((where.get("variables", {}), name, str) for name in where.get("variables", {})),
         *((host, name, int) for row in found["placement"] for host in [row["hosts"]] for name in host),
         # What a kernel's figures are drawn from.
-        *((row, name, number) for c in curves for name in (c.x, c.y) for row in table),
+        *((row, name, number) for c in problem.curves for name in (c.x, c.y) for row in tables[c.source]),
+        *((row, one.value, number) for one in problem.maps for row in tables[""]),
     ]
     for one, name, kind in kinds:
         if not isinstance(one.get(name), kind):

@@ -27,6 +27,9 @@ COUNT = 2**31 - 1
 # Why there are no counters that all members update.
 NOTHING_SHARED = "nothing is shared: only a counter's owner could update it, when asked by a message"
 
+# Why a tile's owner and its worker need two-sided messages, or memory that both see.
+NOT_READY = "a put does not tell the owner when a worker has room for the next tile: mpi1's messages do"
+
 
 def nothing(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """Every member works on what it has."""
@@ -113,6 +116,29 @@ def values_of_others(problem: Any, options: Options, size: int, rank: int) -> Se
     """In each batch, the values that update other members' words go to these, in a message each."""
     messages, values = problem.leaving(rank, size)
     return Sent(2 * messages, 2 * 8 * values)
+
+
+def parcels(problem: Any, size: int, rank: int) -> Sent | None:
+    """The owner sends a tile to the worker whose turn it is, made smaller or not, if that is sure before.
+
+    A worker sends what the tile before took it.
+    """
+    if problem.mode not in ("dense", "sparse"):
+        return None
+    sent = problem.sent(problem.mode == "sparse")
+    if size == 1:
+        return Sent()
+    if rank:
+        tiles = len(range(rank - 1, sent.size, size - 1))
+        return Sent(tiles, 8 * tiles)
+    return Sent(int(np.count_nonzero(sent)), int(sent.sum()))
+
+
+def parcels_and_vectors(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+    """Besides the tiles, the vector goes to each worker, and each one's part of the result comes back."""
+    tiles, n = parcels(problem, size, rank), problem.matrix.order
+    vectors = 1 if rank else size - 1
+    return tiles and Sent(tiles.messages + vectors, tiles.bytes + 8 * vectors * n)
 
 
 def reduction(problem: Any, options: Options, size: int, rank: int) -> Sent:

@@ -74,6 +74,7 @@ class Runtime(Tagged):
             messages=transpose_sent,
         ),
         "sparse": Cell(options=(_sent.GATHER,), memory=sent.sparse_memory, messages=_sent.slices),
+        "adaptive": Cell(messages=_sent.parcels_and_vectors),
         "dgemm": Cell(messages=_sent.panels),
         "refcount": Cell(absent=_sent.NOTHING_SHARED),
         "random": Cell(messages=_sent.values_of_others),

@@ -67,6 +67,7 @@ class Runtime(MPIRuntime):
             schedule=_steps.transpose_of_messages,
         ),
         "sparse": Cell(options=(_sent.GATHER,), memory=_sent.sparse_memory, messages=sent.sparse),
+        "adaptive": Cell(messages=sent.adaptive),
         "dgemm": Cell(
             options=(
                 Option("broadcast", "ring", "how panels travel, round rings or by MPI's own", BROADCASTS),

@@ -28,6 +28,12 @@ def sparse(problem: Any, options: Options, size: int, rank: int) -> Sent:
     return Sent(1, problem.slice_bytes(size)) if size > 1 else Sent()
 
 
+def adaptive(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+    """Besides the tiles, a broadcast of the vector and a reduction of the result."""
+    tiles, n = common.parcels(problem, size, rank), problem.matrix.order
+    return Sent(tiles.messages + 2, tiles.bytes + 16 * n) if tiles and size > 1 else tiles
+
+
 def dgemm(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """Panels go round rings, or all ranks of a line take part in the broadcast of each."""
     if options["broadcast"] == "ring":

@@ -119,6 +119,7 @@ class Runtime(MPIRuntime):
         "sparse": Cell(options=(_sent.GATHER,), memory=_sent.sparse_memory, messages=_sent.slices_of_others),
         "dgemm": Cell(messages=_sent.panels_of_others),
         "pic": _pic.OUTBOX,
+        "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent="one-sided MPI has no collectives"),
         "ddp": Cell(absent="one-sided MPI has no collectives, by which gradients are averaged"),
     }

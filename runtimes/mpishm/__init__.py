@@ -75,6 +75,22 @@ def reduce_memory(problem: Any, options: Options, size: int) -> int:
     return problem.memory(size) + 8 * min(problem.n, schedules.SEGMENT)
 
 
+def refuse_apart(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if a worker does not share the owner's memory."""
+    refuse(problem, options, size)
+    if options["group-size"] not in (None, size):
+        raise Refusal(
+            "--group-size",
+            f"{options['group-size']} leaves some of {size} ranks without the memory of the tiles' owner",
+            f"use {size} on one node, or --runtime mpi1",
+        )
+
+
+def adaptive_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes, with those of a tile and of the vectors in windows."""
+    return problem.memory(size) + problem.tile_bytes + 16 * problem.matrix.order
+
+
 def sparse_memory(problem: Any, options: Options, size: int) -> int:
     """Return the problem's bytes; the ranks of a group share one vector."""
     mates = (options["group-size"] or 1) - 1
@@ -135,6 +151,7 @@ class Runtime(MPIRuntime):
             memory=sparse_memory,
             messages=sent.sparse,
         ),
+        "adaptive": Cell(refuse=refuse_apart, memory=adaptive_memory, messages=_sent.nothing),
         "dgemm": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             messages=sent.dgemm,

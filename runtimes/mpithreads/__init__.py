@@ -42,6 +42,7 @@ class Runtime(Threads, MPIRuntime):
         "synch_global": Cell(absent="one thread of a rank would gather the digits, as mpi1 does"),
         "pic": replace(_pic.TILES, refuse=refuse_balance),
         "reduce": Cell(messages=_sent.reduction),
+        "adaptive": Cell(absent="one thread of a rank would take a tile and multiply it, as mpi1 does"),
         "allreduce": Cell(absent="one thread of a rank would call the collective, as mpi1 does"),
         "ddp": Cell(absent="PyTorch computes with threads of its own: mpi1 with --torch-threads"),
     }

@@ -49,6 +49,7 @@ class Runtime(Threads):
             options=(Option("balance", "none", BALANCE, ("none", "sharing", "stealing")), BLOCKS, PERIOD),
             refuse=refuse_blocks,
         ),
+        "adaptive": Cell(absent="threads multiply tiles where they lie: nothing travels"),
         "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
         "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
     }

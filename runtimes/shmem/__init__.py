@@ -77,6 +77,7 @@ class Runtime(MPIRuntime):
             messages=_sent.from_children,
         ),
         "pic": replace(_pic.TILES, heap=heap.pic),
+        "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }

@@ -5,6 +5,7 @@ import itertools
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
@@ -414,3 +415,73 @@ def test_training_is_drawn_over_cores_and_nothing_of_what_it_does_not_state(tmp_
     assert [(d.x, d.y) for d in exposed.dots] == [(1, 5.0), (2, 10.0)]
     assert [d.y for d in panels["Ddp: time to quality"].series[0].dots] == [1.5, 1.5]
     assert "Ddp: epochs to quality" not in panels
+
+
+def mapped(folder, lines, **axes):
+    points = planned({"kernel": "adaptive", "runtime": "mpi1", "ranks": 2, "figure": "one", **axes}).points
+    return [p for p in curves.panels(with_tables(folder, points, lines)) if "-map-" in p.name]
+
+
+def test_a_map_shows_the_median_at_each_pair_of_values(tmp_path):
+    def lines(point):
+        link, share = point.parameters["link"], point.parameters["dense_share"]
+        own = {"sparse": -1.0, "regret": 2.0}
+        return [{**own, "dense": 100 * link + 10 * share + k} for k in (0, 1, 5)] + [{**own, "dense": None}]
+
+    over_dense, over_sparse = mapped(tmp_path, lines, link=[0.0, 1.0, 0.5], dense_share=[0.5, 0.1])
+    assert over_dense.cells[0.5, 0.1] == pytest.approx(52.0)
+    assert len(over_dense.cells) == 6
+    assert (over_dense.title, over_sparse.title) == (
+        "Adaptive: gain over dense (%)",
+        "Adaptive: gain over all-sparse (%)",
+    )
+    figure = figures.draw(over_dense)
+    axes = figure.axes[0]
+    # The real link has no limit, and so stands beyond the others.
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.5", "1", "0"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["0.1", "0.5"]
+    cells = {t.get_gid(): (t.get_position(), t.get_text()) for t in axes.texts if t.get_gid()}
+    assert cells["cell 0.5 0.1"] == ((0, 0), "52.0")
+    assert cells["cell 0.0 0.5"] == ((2, 1), "6.00")
+    (picture,) = axes.get_images()
+    assert np.asarray(picture.get_array())[0].tolist() == pytest.approx([52.0, 102.0, 2.0])
+    assert "line: 57 to 68, as published" in texts(figure)
+    assert [c.levels.tolist() for c in axes.collections if hasattr(c, "levels")] == [[57.0, 68.0]]
+    assert "published: 15, which is nowhere here" in texts(figures.draw(over_sparse))
+
+
+def test_maps_are_drawn_of_what_varies_and_one_for_each_of_what_varies_besides(tmp_path):
+    def lines(point):
+        return [{"dense": 1.0, "sparse": 1.0, "regret": point.parameters["alpha"]}]
+
+    axes = {"alpha": [0.1, 1.0], "beta": [1.0, 2.0]}
+    panels = mapped(tmp_path / "a", lines, **axes, scan=["early", "whole"])
+    name = "Adaptive: regret to the oracle (%), "
+    assert [p.title for p in panels] == [f"{name}scan=early", f"{name}scan=whole"]
+    assert set(panels[0].cells) == {(a, b) for a in axes["alpha"] for b in axes["beta"]}
+    # Less is better, and blue.
+    (picture,) = figures.draw(panels[0]).axes[0].get_images()
+    assert np.asarray(picture.get_array()).max() == -0.1
+    (words,) = mapped(tmp_path / "b", lines, probe=["never", "every"], phases=[1, 2])
+    figure = figures.draw(words)
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["never", "every"]
+    assert not mapped(tmp_path / "c", lines, alpha=[0.1, 1.0])
+
+
+def test_a_list_of_the_summary_is_drawn_in_its_order(tmp_path):
+    def timelines(probes):
+        made = {"kernel": "adaptive", "runtime": "mpi1", "ranks": 2, "phases": [1, 2, 3], "figure": "one"}
+        points = planned({**made, "probe": probes}).points
+        own = {"dense": 1.0, "sparse": 1.0, "regret": 1.0}
+        rows = with_tables(tmp_path / str(len(probes)), points, lambda p: [own])
+        lists = {"timeline": ({"task": 0, "part on": 0.0}, {"task": 40, "part on": 1.0}) * 2}
+        return curves.panels([replace(row, lists=lists) for row in rows])
+
+    panel = by_name(timelines(["every"]), "table-0")
+    dots = [[(d.x, d.y, len(d.samples)) for d in s.dots] for s in panel.series]
+    assert dots == 3 * [[(0, 0, 2), (40, 1, 2)]]
+    axes = figures.draw(replace(panel, series=panel.series[:1])).axes[0]
+    assert panel.linear
+    assert axes.get_xlim()[0] == 0
+    # Nine points would hide one another.
+    assert not [p for p in timelines(["every", "backoff", "never"]) if p.name.endswith("table-0")]

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from prk.harness import store
-from prk.harness.analyse import results
+from prk.harness.analyse import results, rows
 from prk.harness.execute import campaign, command
 from prk.harness.store import Store
 from prk.problem import Refusal
@@ -330,3 +330,27 @@ def test_a_record_that_contradicts_its_launch_is_moved_aside(tmp_path):
     assert (status, reason) == ("failed", "its record is truncated, or no JSON")
     assert results.load(kept, made).counts() == {"failed": 1}
     assert command.MARK in command.environment(one)
+
+
+@pytest.mark.parametrize(
+    ("row", "line", "said"),
+    [
+        ({"dense": 1.0, "sparse": None, "regret": 2}, {"task": 40, "part on": 0.5}, None),
+        ({"dense": "much", "sparse": None, "regret": 2}, {"task": 40, "part on": 0.5}, "has a strange dense"),
+        ({"dense": 1.0, "sparse": None, "regret": 2}, {"task": 40, "part on": []}, "has a strange part on"),
+        ({"dense": 1.0, "sparse": None, "regret": 2}, 7, "lacks what a record has"),
+    ],
+)
+def test_what_maps_and_timelines_are_drawn_from_is_numbers(tmp_path, row, line, said):
+    made = planned({"kernel": "adaptive", "runtime": "mpi1", "ranks": 2})
+    kept = stored(tmp_path / "s", made)
+    (path,) = (kept.path(name) for name in made.launches())
+    found = json.loads(path.read_text()) | {"table": [row], "summary": {"timeline": [line, line]}}
+    path.write_text(json.dumps(found))
+    loaded = results.load(kept, made)
+    if said:
+        assert said in dict(loaded.problems)[path.name]
+        return
+    (result,) = loaded.results[made.points[0].id]
+    assert result.lists == {"timeline": (line, line)}
+    assert rows.rows(made, loaded, None)[0].lists == {"timeline": (line, line)}

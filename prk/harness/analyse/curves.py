@@ -3,18 +3,21 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from prk.cost import Cost
 from prk.harness.analyse.rows import Row, number, size
 from prk.harness.analyse.statistics import Interval, median_interval, ratio
 from prk.metric import Metric
-from prk.problem import Curve
+from prk.problem import Curve, Map
 from prk.records.build import RIGHT
 from prk.run import registry
 
 # An efficiency above this is not believed without a word (cache effects, a noisy base), and a bound that is
 # exceeded by as much is none.
 SUSPICIOUS = 1.05
+# Of how many points a figure over an order is drawn at most.
+FEW = 6
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,18 @@ class Panel:
     lines: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     why: str = ""
+    # Whether x is a place in an order, which is not logarithmic.
+    linear: bool = False
+    # Of a map, the value at each (x, y), which may be words, and what something published states.
+    cells: dict[tuple[Any, Any], float] = field(default_factory=dict)
+    marked: tuple[float, float] | None = None
+    # Of a map: whether more is better, 1, or less, -1; the x that stands at the end.
+    better: int = 1
+    last: float | None = None
 
     @property
     def drawable(self) -> bool:
-        return not self.why and any(s.dots for s in self.series)
+        return not self.why and (bool(self.cells) or any(s.dots for s in self.series))
 
     @property
     def reason(self) -> str:
@@ -72,6 +83,8 @@ class Panel:
     @property
     def legend(self) -> str:
         """Return what dots, markers and bars are, with the confidence that the bars really have."""
+        if self.cells:
+            return "each cell: the median of all launches"
         dots = [d for s in self.series for d in s.dots if not s.predicted]
         if not dots:
             return "star, dotted: predicted; nothing here was measured"
@@ -121,6 +134,8 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
         tables = {f"table-{place}": tabular(own, curve) for place, curve in enumerate(problem.curves)}
         # Their tables may have no such value: training without a target has no time to it.
         made |= {kind: p for kind, p in tables.items() if not p.why or not any(row.own for row in own)}
+        maps = [p for one in problem.maps for p in mapped(own, one)]
+        made |= {f"map-{place}": p for place, p in enumerate(maps)}
         for kind, panel in made.items():
             panel.name = f"{name}-{kind}"
             panel.about = about(own, what)
@@ -155,8 +170,11 @@ def _bounded(row: Row) -> bool:
 def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
     """Return a column of the records' own tables: the median of all launches, and its interval."""
     headings = registry.problem_class(rows[0].point.kernel).headings
-    over = headings[curve.x][0] if curve.x else "cores"
-    panel = Panel("", f"{_title(rows)}: {curve.title}", over, headings[curve.y][0])
+    over, of = (headings.get(name, (name,))[0] for name in (curve.x or "cores", curve.y))
+    panel = Panel("", f"{_title(rows)}: {curve.title}", over, of, linear=bool(curve.source))
+    if curve.source and len(rows) > FEW:
+        panel.why = f"{len(rows)} points are too many, name a figure of at most {FEW}"
+        return panel
     label = labels(rows)
     series: dict[str, Series] = {}
     for row in sorted(rows, key=_cores):
@@ -164,7 +182,7 @@ def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
         if curve.x:
             name = f"{name}, {counted(row.point.cores, 'core')}"
         values: dict[int, list[float]] = {}
-        for line in row.own:
+        for line in row.lists.get(curve.source, ()) if curve.source else row.own:
             if line.get(curve.y) is not None:
                 values.setdefault(line[curve.x] if curve.x else row.point.cores, []).append(line[curve.y])
         one = series.setdefault(name, Series(row.point.runtime, name))
@@ -174,6 +192,43 @@ def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
     if not panel.series:
         panel.why = f"no valid launch states {panel.y_label}"
     return panel
+
+
+def mapped(rows: Sequence[Row], one: Map) -> list[Panel]:
+    """Return maps of a column over two parameters that both vary: one for each of what varies besides."""
+    axes = one.x, one.y
+    if any(len({row.point.parameters[axis] for row in rows}) < 2 for axis in axes):
+        return []
+    problem = registry.problem_class(rows[0].point.kernel)
+    found: dict[str, Panel] = {}
+    for row in rows:
+        p = row.point
+        others = (f"{k}={v}" for k, v in p.parameters.items() if k not in (*axes, "iterations"))
+        better = 1 if one.larger_is_better else -1
+        panel = Panel("", "", *axes, marked=one.marked, better=better, last=one.last)
+        panel = found.setdefault(" ".join((p.label, counted(p.cores, "core"), *others)), panel)
+        values = [line[one.value] for line in row.own if line.get(one.value) is not None]
+        if values:
+            panel.cells[p.parameters[one.x], p.parameters[one.y]] = median(values)
+    # A map's name is what not all of them have.
+    common = set.intersection(*(set(name.split(" ")) for name in found))
+    for name, panel in found.items():
+        own = " ".join(word for word in name.split(" ") if word not in common)
+        panel.title = f"{_title(rows)}: {one.title}{f', {own}' if own else ''}"
+        panel.notes += [f"{axis}: {problem.__dataclass_fields__[axis].metadata['help']}" for axis in axes]
+        panel.notes += _compared(panel)
+    return list(found.values())
+
+
+def _compared(panel: Panel) -> list[str]:
+    """Return what a map says of the published values, if there are any."""
+    if not panel.marked or not panel.cells:
+        return []
+    low, high = panel.marked
+    stated = f"{low:g} to {high:g}" if low < high else f"{low:g}"
+    least, largest = min(panel.cells.values()), max(panel.cells.values())
+    reached = least <= high and largest >= low
+    return [f"line: {stated}, as published" if reached else f"published: {stated}, which is nowhere here"]
 
 
 def over_nodes(rows: Sequence[Row]) -> bool:

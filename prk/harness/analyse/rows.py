@@ -3,7 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -44,6 +44,8 @@ class Row:
     never_started: int = 0
     # The machine whose model says the value, where nothing was measured.
     predicted: str = ""
+    # The rows of the lists that figures are drawn from besides, of all launches, by the list's name.
+    lists: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -104,6 +106,10 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
                 warnings=tuple(dict.fromkeys(w for r in own for w in r.warnings)),
                 own=tuple(line for r in own for line in r.table),
                 never_started=len(never),
+                lists={
+                    name: tuple(line for r in own for line in r.lists.get(name, ()))
+                    for name in dict.fromkeys(name for r in own for name in r.lists)
+                },
             )
         )
     return found

@@ -24,7 +24,7 @@ try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from prk.harness.show import dots, lines
+    from prk.harness.show import dots, lines, maps
 except ImportError:
     raise Refusal("plot", "matplotlib is not installed", "pip install 'prk[plot]'") from None
 except ValueError as error:
@@ -87,7 +87,7 @@ def draw(panel: Panel, notes: bool = True) -> Figure:
         axes = figure.add_axes((0, 0, 1, 1))
         left, right, height = MARGIN, MARGIN, _say_why(axes, panel)
         if panel.drawable:
-            form = dots if few(panel) else lines
+            form = maps if panel.cells else dots if few(panel) else lines
             left, right, height = form.room(panel, lambda text, size: _width(figure, text, size))
             # What is drawn depends on how wide the axes are.
             axes.set_position((0, 0, (WIDTH - left - right) / WIDTH, height / WIDTH))

@@ -37,10 +37,11 @@ def draw(axes: Any, panel: Panel) -> None:
 def _axes(axes: Any, panel: Panel) -> None:
     """Scale the axes: logarithmic along x; y from zero, or logarithmic where it spans decades."""
     xs = counts(panel)
-    axes.set_xscale("log", base=2)
+    if not panel.linear:
+        axes.set_xscale("log", base=2)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: whole(x, panel.x_label)))
-    axes.set_xlim(xs[0] / 1.35, xs[-1] * 1.35)
+    axes.set_xlim(*((0, xs[-1] * 1.02) if panel.linear else (xs[0] / 1.35, xs[-1] * 1.35)))
     axes.xaxis.set_major_locator(FixedLocator(_apart(axes, xs, panel.x_label)))
     scale(axes.yaxis, axes.set_yscale, axes.set_ylim, values(panel))
     axes.set_xlabel(panel.x_label)

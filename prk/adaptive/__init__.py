@@ -1,0 +1,1 @@
+"""Adaptive: a scheduler that compresses what it transfers while that pays."""

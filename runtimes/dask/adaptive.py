@@ -1,0 +1,5 @@
+from .._tagged import adaptive
+
+
+class Kernel(adaptive.Kernel):
+    """The owner, or one worker."""

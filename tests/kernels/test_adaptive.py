@@ -1,0 +1,428 @@
+"""Adaptive: the matrix against scipy, the rules of its scheduler, what is sent, refusals, and whole runs."""
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from prk.adaptive import loops
+from prk.adaptive.matrix import Matrix, edges, made, start
+from prk.adaptive.optimisations import BY_NAME
+from prk.adaptive.problem import ROWS, Adaptive, gain
+from prk.adaptive.scheduler import (
+    COMMUNICATION,
+    COMPUTATION,
+    LONGEST,
+    PROBES,
+    RARE,
+    Fixed,
+    Mode,
+    Optimisation,
+    Scheduler,
+    removed,
+    time_in_modes,
+    work,
+)
+from prk.adaptive.serial import Kernel, timeline
+from prk.problem import Refusal
+from prk.run import registry
+from prk.runtime import Sent
+from prk.team import Solo
+from tests.launch import run
+
+WINDOW, ALPHA, BETA = 16, 1.0, 1.05
+
+
+def whole(matrix):
+    rows = np.stack([matrix.row_of_tiles(row) for row in range(matrix.side)])
+    return rows.transpose(0, 2, 1, 3).reshape(matrix.order, matrix.order)
+
+
+MATRICES = [Matrix(7, 16, 16, 0.2, 1), Matrix(6, 3, 64, 0.0, 2), Matrix(5, 2, 4, 1.0, 3)]
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_the_product_is_scipy_s(matrix):
+    vector = start(matrix.order) * 3 + 1
+    np.testing.assert_array_equal(matrix.product(vector), sparse.csr_array(whole(matrix)) @ vector)
+    kernel = Kernel(
+        Adaptive(
+            scale=matrix.scale,
+            edge_factor=matrix.factor,
+            tile=matrix.tile,
+            seed=matrix.seed,
+            dense_share=matrix.share,
+            threshold=8,
+            mode="sparse",
+        ),
+        Solo(),
+        {},
+    )
+    for _ in range(2):
+        kernel.step()
+    summed = 2 * start(matrix.order) + 3
+    np.testing.assert_array_equal(kernel.result, sparse.csr_array(whole(matrix)) @ summed)
+
+
+def test_the_matrix_is_the_study_s():
+    """Of its graph the study has 25,564 non-zeros, in the median 101 a tile."""
+    matrix = made(11, 16, 128, 0.0, 1)
+    assert matrix.entries[0].size == pytest.approx(25564, rel=0.01)
+    assert np.median(matrix.nonzeros()) == pytest.approx(101, abs=6)
+    keys = edges(11, 16, 1)
+    assert (np.diff(keys) > 0).all()
+    dense = Matrix(11, 16, 128, 0.3, 1)
+    assert dense.dense.size == round(0.3 * 256)
+    assert (whole(dense) != 0).sum() == dense.nonzeros().sum()
+
+
+@given(st.integers(0, 12), st.floats(0, 1))
+def test_every_tile_is_sent_once_in_stretches(phases, share):
+    matrix = Matrix(5, 2, 8, share, 1)
+    order = matrix.order_of_tasks(phases)
+    np.testing.assert_array_equal(np.sort(order), np.arange(16))
+    changes = np.count_nonzero(np.diff(np.isin(order, matrix.dense)))
+    assert not phases or changes <= 2 * phases - 1
+
+
+@given(st.lists(st.integers(0, 48), max_size=40), st.integers(0, 30), st.booleans())
+def test_a_tile_is_compressed_below_the_threshold_only(places, threshold, early):
+    tile, pairs = np.zeros(49), np.empty(2 * threshold)
+    tile[places] = 1.0 + np.array(places, float)
+    found, nonzeros = loops.compress(tile, pairs, threshold, early), np.flatnonzero(tile)
+    if nonzeros.size >= threshold:
+        assert found == -1
+    else:
+        assert found == nonzeros.size
+        np.testing.assert_array_equal(pairs[: 2 * found].reshape(-1, 2), np.c_[nonzeros, tile[nonzeros]])
+    vector, result, again = 1.0 + np.arange(7), np.zeros(7), np.zeros(7)
+    loops.multiply(tile, vector, result)
+    np.testing.assert_array_equal(result, tile.reshape(7, 7) @ vector)
+    if found >= 0:
+        loops.multiply_compressed(pairs[: 2 * found], vector, again)
+        np.testing.assert_array_equal(again, result)
+
+
+def test_what_an_optimisation_makes_is_what_it_was():
+    problem = Adaptive(tile=8, scale=3, threshold=9)
+    tile = np.zeros(64)
+    tile[[3, 40]] = 7.0, 2.0**24
+    compression, narrow = (BY_NAME[name](problem) for name in ("compression", "float32"))
+    np.testing.assert_array_equal(compression.apply(tile), [3, 7, 40, 2.0**24])
+    both = narrow.apply(compression.apply(tile))
+    assert both.nbytes == 16
+    np.testing.assert_array_equal(both, [3, 7, 40, 2.0**24])
+    full = np.ones(64)
+    assert compression.apply(full) is full
+
+
+class Less(Optimisation):
+    """Removes nine tenths of what a sparse tile has."""
+
+    name: ClassVar[str] = "less"
+
+    def apply(self, parcel):
+        raise NotImplementedError
+
+    @classmethod
+    def left(cls, problem, sent, nonzeros):
+        raise NotImplementedError
+
+
+class Stubborn(Scheduler):
+    """Never turns anything off."""
+
+    def turn_off(self, state):
+        state.lasted = 0
+
+
+class Costs:
+    """What tasks take: transfers, multiplications, and a search that may be in vain."""
+
+    def __init__(self, transfer=1.0, multiply=0.1, search=0.2):
+        self.transfer, self.multiply, self.search = transfer, multiply, search
+
+    def of(self, dense, tried):
+        found = {COMMUNICATION: self.transfer, COMPUTATION: self.multiply}
+        if tried:
+            found |= {work("less"): self.search, removed("less"): 0.0 if dense else 0.9}
+            if not dense:
+                found |= {COMMUNICATION: 0.1 * self.transfer, COMPUTATION: 0.1 * self.multiply}
+        return found
+
+    def seconds(self, dense, tried):
+        return sum(v for q, v in self.of(dense, tried).items() if q != removed("less"))
+
+
+def simulated(costs, tasks, probe="backoff", kind=Scheduler, alpha=ALPHA, beta=BETA, late=0):
+    """Return each task's seconds, which were tried, and the number of switches; one process does all.
+
+    late: how many tasks are chosen before one is known to be over.
+    """
+    scheduler = kind([Less(alpha, beta)], probe, WINDOW, 0)
+    seconds, tried, switches, under_way = [], [], 0, []
+    for number, dense in enumerate(tasks):
+        chosen = scheduler.chosen(number)
+        tried.append(bool(chosen))
+        seconds.append(costs.seconds(dense, bool(chosen)))
+        under_way.append((costs.of(dense, bool(chosen)), chosen))
+        if len(under_way) > late:
+            switches += scheduler.done(*under_way.pop(0)) is not None
+    return np.array(seconds), np.array(tried), switches
+
+
+PAYS = st.builds(Costs, st.just(1.0), st.floats(0.01, 0.9), st.floats(0.01, 0.5))
+SETTLED, STEADY = 4096, 4096
+
+
+@settings(deadline=None, max_examples=30)
+@given(PAYS, st.sampled_from(PROBES), st.integers(0, 5))
+def test_what_pays_is_turned_on_once_and_stays(costs, probe, late):
+    _, tried, switches = simulated(costs, [False] * 40 * WINDOW, probe, late=late)
+    assert switches == 1
+    assert not tried[:WINDOW].any()
+    assert tried[WINDOW + late :].all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(1.0, 50.0), st.sampled_from(PROBES))
+def test_nothing_is_tried_where_computation_takes_longer(multiply, probe):
+    _, tried, switches = simulated(Costs(1.0, multiply), [False] * 200, probe)
+    assert not switches
+    assert not tried.any()
+
+
+VAIN = st.builds(Costs, st.just(1.0), st.floats(0.01, 0.4), st.floats(0.1, 1.0))
+
+
+@settings(deadline=None, max_examples=25)
+@given(VAIN, st.sampled_from(PROBES))
+def test_how_often_it_is_tried_in_vain(costs, probe):
+    windows = 400
+    _, tried, switches = simulated(costs, [True] * windows * WINDOW, probe)
+    if probe == "every":
+        assert switches >= windows - 2
+    elif probe == "backoff":
+        assert 2 * np.log2(LONGEST) < switches <= 2 * (np.log2(LONGEST) + 2 + windows / LONGEST)
+    else:
+        assert switches == 2
+        assert tried[3 * WINDOW :].mean() == pytest.approx(1 / RARE if probe == "sampled" else 0, abs=0.002)
+
+
+def regret(costs, tasks, **how):
+    """Return how much longer the steady part takes than by an oracle, which tries sparse tasks only."""
+    seconds, _, _ = simulated(costs, tasks, **how)
+    best = [min(costs.seconds(dense, False), costs.seconds(dense, not dense)) for dense in tasks]
+    return seconds[SETTLED:].sum() / sum(best[SETTLED:]) - 1
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.one_of(PAYS, VAIN), st.booleans())
+def test_at_most_5_percent_are_lost_in_steady_phases(costs, dense):
+    assert regret(costs, [dense] * (SETTLED + STEADY)) <= 0.05
+
+
+def test_who_never_turns_off_loses_more():
+    costs = Costs(1.0, 0.1, 0.2)
+    tasks = [True] * (SETTLED + STEADY)
+    assert regret(costs, tasks) <= 0.05 < regret(costs, tasks, kind=Stubborn)
+    assert regret(costs, tasks, beta=2.0) > 0.05
+
+
+@pytest.mark.parametrize("probe", ["every", "backoff", "sampled"])
+def test_a_sparse_phase_after_a_dense_one_is_noticed(probe):
+    costs, dense = Costs(), 20 * WINDOW
+    _, tried, _ = simulated(costs, [True] * dense + [False] * 40 * WINDOW, probe)
+    assert tried[-WINDOW:].all()
+    assert not simulated(costs, [True] * dense + [False] * 40 * WINDOW, "never")[1][-WINDOW:].any()
+
+
+@given(st.floats(0.01, 10), st.floats(0.01, 10), st.floats(0, 10), st.integers(0, 9), st.integers(1, 9))
+def test_r_of_what_is_on_is_its_time_over_that_without(send, multiply, search, few, many):
+    costs = Costs(send, multiply, search)
+    tasks = [False] * few + [True] * many
+    mode = Mode([costs.of(dense, True) for dense in tasks], [costs.of(True, False)], 0)
+    took, without = (sum(costs.seconds(dense, tried) for dense in tasks) for tried in (True, False))
+    assert mode.relative("less") == pytest.approx(took / without)
+    assert mode[COMMUNICATION] == pytest.approx(send * (many + 0.1 * few))
+    # What no task had neither takes nor spares anything, whatever else they had.
+    assert mode.relative("other") == 1
+
+
+def test_workers_compute_while_the_owner_transfers():
+    costs = Costs(1.0, 0.5, 0.25)
+    tried, plain = [costs.of(True, True)] * 4, [costs.of(True, False)]
+    # The owner is at work all the time: searching is lost; one worker is, which waits meanwhile.
+    assert Mode(tried, plain, 2).relative("less") == pytest.approx(1.25)
+    assert Mode(tried, plain, 1).relative("less") == pytest.approx(1.0)
+    assert Mode(tried, plain, 0).relative("less") == pytest.approx(1.75 / 1.5)
+
+
+class Other(Less):
+    name: ClassVar[str] = "other"
+
+
+def test_optimisations_are_switched_one_at_a_time():
+    scheduler = Scheduler([Less(1, 1.05), Other(1, 1.05)], "never", 1, 0)
+    both: dict[str, float] = {COMMUNICATION: 1.0, COMPUTATION: 0.01}
+    names = []
+    for number in range(4):
+        chosen = scheduler.chosen(number)
+        found = dict(both)
+        for o in chosen:
+            # The second one removes nothing.
+            found |= {work(o.name): 0.2, removed(o.name): 0.9 if o.name == "less" else 0.0}
+        if chosen:
+            found[COMMUNICATION] = 0.1
+        names.append(scheduler.done(found, chosen))
+    assert names == [("less", ("less",)), ("other", ("less", "other")), ("other", ("less",)), None]
+
+
+@given(st.lists(st.tuples(st.floats(-5, 15), st.sampled_from([(), ("a",), ("a", "b")]))))
+def test_times_in_modes_add_up(switches):
+    spent = time_in_modes(sorted(switches), 0.0, 10.0)
+    assert sum(spent.values()) == pytest.approx(10.0)
+    assert all(seconds > 0 for seconds in spent.values())
+
+
+def test_time_in_modes():
+    switches = [(-1.0, ("a",)), (4.0, ()), (7.0, ("a", "b"))]
+    assert time_in_modes(switches, 0.0, 10.0) == {("a",): 4.0, (): 3.0, ("a", "b"): 3.0}
+
+
+def test_a_timeline_has_rows_at_equal_distances():
+    rows = timeline([(-3, 1.0), (1, 0.0), (5, 0.5), (8, 1.0)], 4 * ROWS)
+    assert [row["task"] for row in rows] == list(range(4, 4 * ROWS + 1, 4))
+    assert [row["part on"] for row in rows[:4]] == [0.25, 0.375, 1.0, 1.0]
+    assert {row["part on"] for row in timeline([], 10)} == {0.0}
+
+
+def test_gains_are_of_the_adaptive_mode_alone():
+    seconds = [{"dense": 3.0, "oracle": 1.0, "adaptive": 2.0}]
+    assert gain(seconds, "adaptive", "dense") == 50
+    assert gain(seconds, "oracle", "adaptive") == 100
+    assert gain(seconds, "dense", "oracle") is None
+    assert gain(seconds, "adaptive", "sparse") is None
+
+
+def test_an_oracle_makes_smaller_what_gets_smaller_by_it():
+    problem = Adaptive(scale=6, tile=8, threshold=4, mode="oracle", optimisations="compression,float32")
+    kernel = Kernel(problem, Solo(), {})
+    plans = kernel.perfect()
+    nonzeros = problem.matrix.nonzeros()
+    assert [{o.name for task in plan for o in task} for plan in plans] == [
+        set(), {"float32"}, {"compression"}, {"compression", "float32"},
+    ]  # fmt: skip
+    assert [bool(task) for task in plans[2]] == (nonzeros < 4).tolist()
+    assert isinstance(kernel.scheduler, Fixed)
+    assert (kernel.vector == start(64)).all()
+    assert not kernel.result.any()
+
+
+SMALL: dict[str, Any] = {"scale": 6, "tile": 8, "edge_factor": 4, "threshold": 3}
+
+
+def test_what_is_sent():
+    mpi1, dask = (registry.runtime(name) for name in ("mpi1", "dask"))
+    dense, compressed = (Adaptive(**SMALL, mode=mode) for mode in ("dense", "sparse"))
+    nonzeros = dense.matrix.nonzeros()
+    few = nonzeros[nonzeros < 3]
+    assert mpi1.messages("adaptive", dense, {}, 4, 0) == Sent(64 + 2, 64 * 8 * 64 + 16 * 64)
+    assert mpi1.messages("adaptive", compressed, {}, 4, 0) == Sent(
+        64 - (few == 0).sum() + 2, 16 * few.sum() + (64 - few.size) * 8 * 64 + 16 * 64
+    )
+    assert mpi1.messages("adaptive", dense, {}, 4, 1) == Sent(22 + 2, 22 * 8 + 16 * 64)
+    assert dask.messages("adaptive", dense, {}, 4, 0) == Sent(64 + 3, 64 * 8 * 64 + 3 * 8 * 64)
+    assert mpi1.messages("adaptive", Adaptive(**SMALL), {}, 4, 0) is None
+    cost = compressed.cost(4)
+    assert cost.flop == 2 * nonzeros.sum()
+    assert cost.message_bytes == 16 * few.sum() + (64 - few.size) * 8 * 64
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"alpha": 2.0}, r"--alpha: 2 \(on below\) and --beta 1.05 .* wrong order; use 0 < alpha <= beta"),
+        ({"alpha": 0.0}, "wrong order"),
+        ({"window": 0}, "--window: 0 tasks are none; use at least 1"),
+        ({"tile": 100}, "--tile: 100 does not divide 2048 rows; use a power of two up to 2048"),
+        ({"tile": 0}, "--tile: 0 does not divide"),
+        ({"scale": 13, "tile": 8192, "optimisations": "float32"}, "--tile: single .* use at most 4096"),
+        ({"scale": 21}, "--scale: 21 is no scale"),
+        ({"edge_factor": 0}, "--edge-factor: 0 is too small"),
+        ({"dense_share": 1.5}, "--dense-share: 1.5 is no part"),
+        ({"phases": -1}, "--phases: -1 of 256 tiles"),
+        ({"threshold": 8193}, "--threshold: .* use 0 to 8192"),
+        ({"optimisations": "compression,zip"}, "--optimisations: there is no 'zip'; use some of compression"),
+        ({"optimisations": ""}, "--optimisations: '' is none"),
+        ({"optimisations": "float32,float32"}, "is none, or one twice"),
+        ({"link": -1.0}, "--link: -1 GB/s is negative"),
+        ({"seed": -1}, "--seed: -1 is negative"),
+        ({"iterations": 10**9}, "--iterations: sums reach"),
+    ],
+)
+def test_refusals(given, says):
+    with pytest.raises(Refusal, match=says):
+        Adaptive(**given).refuse(2)
+
+
+def test_a_refusal_is_one_line_and_ends_with_2():
+    done = run(sys.executable, "-m", "prk.adaptive", "--runtime", "serial", "--window", 0)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "prk.adaptive: --window: 0 tasks are none; use at least 1"
+
+
+def test_groups_that_do_not_share_the_owner_s_memory_are_refused():
+    how = registry.runtime("mpishm")
+    with pytest.raises(Refusal, match=r"--group-size: 2 leaves some of 4 ranks .* use 4 on one node"):
+        how.refuse("adaptive", Adaptive(**SMALL), {"group-size": 2}, 4)
+
+
+def test_wrong_elements_are_counted():
+    problem = Adaptive(**SMALL, mode="dense", iterations=1)
+    kernel = Kernel(problem, Solo(), {})
+    kernel.repeat(2)
+    assert problem.partial(kernel.fields()) == {"matrix": 0, "vector": 0, "result": 0}
+    for name, field in kernel.fields().items():
+        before = field.values.flat[-1]
+        for wrong in (before + 1, np.nan):
+            field.values.flat[-1] = wrong
+            assert problem.partial(kernel.fields())[name] == 1
+        field.values.flat[-1] = before
+    assert not all(
+        c.valid
+        for c in replace(problem, iterations=2).check(problem.partial(kernel.fields()) | {"vector": 1})
+    )
+
+
+@pytest.mark.parametrize(
+    ("ranks", "options"),
+    [(3, ["--runtime", "mpi1", "--optimisations", "compression,float32"]), (4, ["--runtime", "mpishm"])],
+)
+def test_a_run_records_what_it_decided(tmp_path, ranks, options):
+    """All four modes are right, and of the adaptive one there is when what was on."""
+    record = tmp_path / "record.json"
+    words = ["--scale", 6, "--tile", 8, "--threshold", 9, "--link", 0.05, "--phases", 2, "--iterations", 3]
+    done = run(
+        "mpirun", "-n", ranks, sys.executable, "-m", "prk.adaptive", *words, "--json", record, *options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(record.read_text())
+    assert [row["mode"] for row in found["table"]] == ["dense", "sparse", "oracle", "adaptive"]
+    dense, compressed, _, adaptive = found["table"]
+    assert dense["bytes"] == 64 * 512
+    assert dense["bytes"] > adaptive["bytes"] >= compressed["bytes"]
+    assert min(adaptive[name] is not None for name in ("dense", "sparse", "regret", "switches", "on"))
+    assert found["summary"]["link"] == "0.05 GB/s, emulated by pacing at the sender"
+    # A tile of 512 bytes takes 10 us there.
+    assert dense["time"] >= 64 * 512 / 0.05e9 * 1e3
+    switched = [event for event in found["events"] if event["name"] in ("compression", "float32")]
+    assert switched
+    assert switched[0]["value"] == "on"
+    assert len(found["summary"]["timeline"]) == ROWS
