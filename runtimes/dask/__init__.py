@@ -46,6 +46,7 @@ class Runtime(Tagged):
     install = "pip install 'prk[dask]'"
     count_option = "workers"
     look = ("#117733", "p", (1.2, 2.2))
+    mortal = "its members wait for messages of a worker that is gone until the whole run ends"
     unclocked = "Dask's workers send and receive in an event loop beside what computes"
     pairs = ({"workers": 2},)
     cells = {
