@@ -42,6 +42,8 @@ class Row:
     # The rows that the kernels' own tables have, of all launches.
     own: tuple[Mapping[str, Any], ...] = ()
     never_started: int = 0
+    # What befell the runs that were to outlive it.
+    faults: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def missing(self) -> int:
@@ -100,6 +102,7 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
                 warnings=tuple(dict.fromkeys(w for r in own for w in r.warnings)),
                 own=tuple(line for r in own for line in r.table),
                 never_started=len(never),
+                faults=tuple(r.faults for r in own if r.faults),
             )
         )
     return found
