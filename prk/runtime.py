@@ -170,7 +170,9 @@ class Runtime:
     count_option: ClassVar[str] = ""
     # Why clocks around communication cannot be had, for who asks where the time goes; nothing where they can.
     unclocked: ClassVar[str] = "what it sends and waits for goes through no code that this package can clock"
-    # Why its runs cannot go on when a member dies, for who asks for faults; nothing where they can.
+    # How its runs go on when a member dies, the usual way first: without it ("shrink"), with one that waited
+    # ("spares"), with a new one ("replace"); and where they cannot, why not, for who asks for faults.
+    recoveries: ClassVar[tuple[str, ...]] = ()
     mortal: ClassVar[str] = "nothing tells its other members that one is gone"
     # How it is drawn in every figure: colour, marker, and dash in units of the line's width (() is solid).
     look: ClassVar[tuple[str, str, tuple[float, ...]] | None] = None
@@ -234,7 +236,7 @@ class Runtime:
         return nullcontext((comm, None))
 
     def survivors(self, comm: Any) -> Any:
-        """Return the team as one that can go on without members that die, where `mortal` says nothing.
+        """Return the team as one that can go on without members that die, where it has `recoveries`.
 
         What it can do is in runtimes/_mpi/ulfm.py. Collective.
         """

@@ -35,6 +35,9 @@ class Survivors:
             MPI.Group.Translate_ranks(comm.group, None, MPI.COMM_WORLD.group)
         )
         self.ordered: list[MPI.Request] = []
+        # Nobody makes teams of these from outside.
+        self.kept: dict[str, Any] = {}
+        self.lost: tuple[list[int], ...] = ()
 
     def failure(self, error: Exception) -> bool:
         """Tell whether an error may come from the loss of a rank; the ranks that are left will show it."""

@@ -55,7 +55,7 @@ class Runtime(MPIRuntime):
     name = "mpi1"
     title = "MPI two-sided: send and receive"
     look = ("#0072b2", "o", ())
-    mortal = ""
+    recoveries = ("shrink", "spares")
     cells = {
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),

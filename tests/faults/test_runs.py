@@ -83,6 +83,24 @@ def test_stopped_rank_is_noticed_and_ended(mark):
     assert record["faults"]["failures"][0]["detection"] > 0.5
 
 
+@pytest.mark.parametrize(
+    ("what", "workers", "words", "died"),
+    [
+        (S, 3, ["--kill", "0@5", "--state", "buddy", "--checkpoint", 2], 1),
+        (T, 2, ["--kill", "1@4,0@8:checkpoint", "--state", "disk", "--checkpoint", 3], 2),
+    ],
+)
+def test_dask_replaces_workers(mark, tmp_path, what, workers, words, died):
+    path = tmp_path / "record.json"
+    done = kernel(*what, "--faults", *words, "--json", path, size=workers, on="dask")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(path.read_text())
+    jsonschema.validate(found, SCHEMA)
+    assert (found["faults"]["died"], found["faults"]["left"]) == (died, workers)
+    assert f"Ranks that died = {died} of {workers}" in done.stdout
+    assert all(f["detection"] > 0 and f["restore"] > 0 for f in found["faults"]["failures"])
+
+
 def test_random_schedules(mark):
     for number in range(4):
         what, ranks, words = schedules.drawn(random.Random(f"test {number}"))
@@ -101,7 +119,7 @@ def test_others_say_why_they_cannot():
     assert done.returncode == 2
     assert done.stderr == (
         "prk.stencil: --faults: runs of numba end with a member that dies: its members are threads of one "
-        "process; use --runtime mpi1\n"
+        "process; use --runtime dask or mpi1\n"
     )
     done = run("mpirun", "-n", 1, sys.executable, "-m", "prk.nstream", "--kill", "0@1")
     assert done.returncode == 2

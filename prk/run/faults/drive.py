@@ -43,6 +43,10 @@ SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 Make = Callable[..., Kernel[Any]]
 
 
+class Again(Exception):
+    """What a member raises that goes on only in a team that is made anew from outside."""
+
+
 class Told(Exception):
     """What a member raises when it hears that something went wrong elsewhere."""
 
@@ -115,30 +119,60 @@ class Run:
     def __init__(self, job: Job, world: Any, make: Make, check: Callable[..., list[Check]]):
         self.job, self.world, self.make, self.check = job, world, make, check
         self.problem: Problem = job.problem
-        self.me: int = world.rank
+        self.me: int = world.started[world.rank]
         self.plan = options.read(job.problem, job.options, world.size)
-        self.slots: tuple[int, ...] = tuple(range(world.size - self.plan.spares))
-        self.processes = [Process(*p) for p in world.comm.allgather(tuple(Process.own(self.me)))]
-        made = tempfile.mkdtemp(prefix="prk-faults-", dir=job.folder) if self.me == 0 else None
-        self.folder = Path(world.comm.bcast(made))
-        self.copies = copies.KINDS[self.plan.state](job, self.folder)
+        self.slots: tuple[int, ...] = world.started[: world.size - self.plan.spares]
+        own = [Process(*p) for p in world.comm.allgather(tuple(Process.own(self.me)))]
+        self.processes = {p.member: p for p in own}
+        # What outlives this part of the process in it, where teams are made anew from outside.
+        self.kept: dict[str, Any] = world.kept
+        self.folder = self.kept.setdefault("folder", self._folder())
+        self.copies: copies.Copies = self.kept.setdefault(
+            "copies", copies.KINDS[self.plan.state](job, self.folder)
+        )
         self.kernel: Kernel[Any] | None = None
         self.team: Any = None
         self.case: tuple[list[Check], list[Any]] | None = None
         # Repetitions that are done in this process's fields, the warm-up being the first one.
-        self.done: int | None = None
-        self.times = Times()
+        self.done: int | None = self.kept.get("done")
+        self.times: Times = self.kept.setdefault("times", Times())
+        self._know()
         self.ordered: set[Kill] = set()
+
+    def _folder(self) -> Path:
+        """Return the run's folder; the first attempt makes it. Collective."""
+        known = next(filter(None, self.world.comm.allgather(self.kept.get("folder"))), None)
+        if known:
+            folder: Path = known
+            return folder
+        made = tempfile.mkdtemp(prefix="prk-faults-", dir=self.job.folder) if self.world.rank == 0 else None
+        name: str = self.world.comm.bcast(made)
+        return Path(name)
+
+    def _know(self) -> None:
+        """Note the failures since this process was in a team, where that was ended from outside."""
+        for dead in self.world.lost[len(self.times.failures) :]:
+            now, caught = time.perf_counter(), self.kept.pop("caught", None)
+            self.times.failures.append(Failure(dead, caught, now, self.done, len(self.slots)))
 
     def all(self) -> Ended:
         """Run to the end."""
         try:
             self._start_killer()
-            return self._all()
-        finally:
-            gc.enable()
-            if self.world.rank == 0:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            ended = self._all()
+        except Again:
+            # It goes on in another team.
+            raise
+        except BaseException:
+            self._clean()
+            raise
+        self._clean()
+        return ended
+
+    def _clean(self) -> None:
+        gc.enable()
+        if self.world.rank == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _all(self) -> Ended:
         """Try until all who are left agree that it went well, and know what came out."""
@@ -167,7 +201,7 @@ class Run:
     def _attempt(self) -> Exception | None:
         """Make a team, take up the state, and run to the end; return what went wrong, if anything did."""
         try:
-            self.team = self.world.team(self.slot)
+            self._meet()
             if self.times.failures:
                 self._fall("recovery")
                 self.times.failures[-1].repaired = time.perf_counter()
@@ -180,7 +214,24 @@ class Run:
                 raise
             self.times.caught = time.perf_counter()
             self.world.revoke(self.team)
+            # Nothing wakes who agrees with this one meanwhile, other than its word.
+            if self.team and not isinstance(error, Told):
+                self.world.agree(False, self.team)
             return error
+
+    def _meet(self) -> None:
+        """Make the team of those who compute, if all can. Collective."""
+        try:
+            self.team, error = self.world.team(self.slot), None
+        except Exception as failure:
+            if not self.world.failure(failure):
+                raise
+            error = failure
+            self.world.revoke(None)
+        if not self.world.agree(error is None):
+            self.world.release(self.team)
+            self.team = None
+            raise error or Told
 
     def _take_up(self) -> None:
         """Make this process's kernel, if it has one, with the last state that all have. Collective."""
@@ -236,6 +287,8 @@ class Run:
         kernel.probe()
         gathered = self.team.gather(kernel.findings())
         self.times.checked = time.perf_counter()
+        if not self.world.agree(True, self.team):
+            raise Told
         self.case = (checks, gathered) if gathered is not None else None
 
     def _save(self, kernel: Kernel[Any], done: int) -> None:
@@ -268,6 +321,7 @@ class Run:
         if self.kernel:
             with contextlib.suppress(Exception):
                 self.kernel.close()
+        self.kept.update(done=self.done, caught=self.times.caught)
         before, team = self.world, self.team
         self.kernel = self.team = None
         self.world = before.shrunk()
@@ -354,10 +408,10 @@ class Run:
 
     def _start_killer(self) -> None:
         """Start, on each node, a process that kills those of this run there, if any are to be killed so."""
-        here = [p for p in self.processes if p.node == self.processes[self.me].node]
-        if not self.plan.mtbf or here[0].member != self.me:
+        here = [p for p in self.processes.values() if p.node == self.processes[self.me].node]
+        if not self.plan.mtbf or here[0].member != self.me or self.world.lost:
             return
-        nodes = len({p.node for p in self.processes})
+        nodes = len({p.node for p in self.processes.values()})
         asked = {
             "processes": here,
             "folder": str(self.folder),
@@ -374,14 +428,14 @@ class Run:
         dead = {member for f in self.times.failures for member in f.dead}
         known = {member: victims.death(self.folder, member) for member in dead}
         deaths = self.world.comm.bcast(known)
-        return Account.of(self.plan, self.problem, self.processes, deaths, gathered, len(self.slots))
+        processes = list(self.processes.values())
+        return Account.of(self.plan, self.problem, processes, deaths, gathered, len(self.slots))
 
     def _ended(self) -> Ended:
         """Return the whole run's result on all who are left. Collective."""
         victims.spare(self.folder)
         account = self._account()
-        first = self.world.started.index(self.slots[0])
-        checks, findings = self.world.comm.bcast(self.case, first)
+        checks, findings = next(filter(None, self.world.comm.allgather(self.case)))
         samples = self.world.comm.allgather(self._sample(account))
         measured = Measured(
             problem=self.problem,

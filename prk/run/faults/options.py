@@ -13,7 +13,6 @@ from prk.runtime import Option, Runtime
 
 OPTIONS = (
     Option("faults", "off", "whether members may die while the others go on", ("off", "on")),
-    Option("recovery", "shrink", "who goes on: those left, or spares in their places", ("shrink", "spares")),
     Option("spares", 0, "ranks that wait to take the place of others"),
     Option(
         "state", "analytic", "what is gone on from: the known answer so far, or copies in a partner's memory,"
@@ -27,6 +26,7 @@ OPTIONS = (
     Option("mtbf", 0.0, "mean seconds between kills from outside, at any moment"),
     Option("signal", "kill", "what befalls a rank: it is killed, or stopped for good", ("kill", "stop")),
 )  # fmt: skip
+RECOVERY = "recovery"
 KILL = re.compile(r"(\d+)@(\d+)(?::(waiting|checkpoint|recovery))?")
 
 
@@ -60,12 +60,15 @@ class Faults:
 def of(how: Runtime, kernel: str) -> tuple[Option, ...]:
     """Return the options of a kernel on a runtime: its own, and these where its runs can outlive a member."""
     own = how.cell(kernel).options
-    return own if why_not(how, kernel) else (*own, *OPTIONS)
+    if why_not(how, kernel):
+        return own
+    usual, *_ = how.recoveries
+    return (*own, *OPTIONS, Option(RECOVERY, usual, "who goes on when some are gone", how.recoveries))
 
 
 def why_not(how: Runtime, kernel: str) -> str:
     """Return why runs of the kernel on this runtime end with a member that dies, or nothing."""
-    if how.mortal:
+    if not how.recoveries:
         return f"runs of {how.name} end with a member that dies: {how.mortal}"
     if importlib.util.find_spec(f"{registry.package_of(kernel)}.faults") is None:
         return f"{kernel} has no faults.py, which says what its state is"
@@ -92,7 +95,7 @@ def settled(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def without(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the same job when nothing befalls it."""
-    names = {o.name for o in OPTIONS}
+    names = {RECOVERY, *(o.name for o in OPTIONS)}
     return {name: value for name, value in options.items() if name not in names}
 
 
@@ -111,7 +114,7 @@ def read(problem: Problem, options: Mapping[str, Any], size: int) -> Faults:
     spares, recovery = options["spares"], options["recovery"]
     active(options, size)
     if (recovery == "spares") != (spares > 0):
-        said = "spares needs some" if recovery == "spares" else "shrink takes no spares"
+        said = "spares needs some" if recovery == "spares" else f"{recovery} takes no spares"
         raise Refusal("--recovery", said, "use --recovery spares with --spares 1 or more, or neither")
     _refuse_state(options)
     for name, least in (("kill-period", 0), ("kill-set", 1), ("kill-seed", 0), ("mtbf", 0)):
@@ -127,7 +130,7 @@ def read(problem: Problem, options: Mapping[str, Any], size: int) -> Faults:
             )
             for rank in ranks
         ]
-    _refuse_kills(found, problem, size)
+    _refuse_kills(found, problem, size, replaced=recovery == "replace")
     if options["signal"] == "stop" and options["mtbf"]:
         raise Refusal("--signal", "from outside ranks are killed", "use --kill or --kill-period to stop some")
     return Faults(
@@ -156,7 +159,7 @@ def _refuse_state(options: Mapping[str, Any]) -> None:
         raise Refusal("--checkpoint", f"{state} needs copies", "say after how many repetitions, as 10")
 
 
-def _refuse_kills(kills: list[Kill], problem: Problem, size: int) -> None:
+def _refuse_kills(kills: list[Kill], problem: Problem, size: int, replaced: bool) -> None:
     """Raise Refusal for a failure that cannot happen."""
     for kill in kills:
         if kill.rank >= size:
@@ -166,5 +169,5 @@ def _refuse_kills(kills: list[Kill], problem: Problem, size: int) -> None:
     ranks = [kill.rank for kill in kills]
     if len({*ranks}) < len(ranks):
         raise Refusal("--kill", "a rank dies once", "name each rank once")
-    if len(ranks) >= size:
+    if len(ranks) >= size and not replaced:
         raise Refusal("--kill", "nobody is left", f"let at most {size - 1} of {size} ranks die")
