@@ -27,7 +27,8 @@ class Failure:
 
     dead: list[int]
     caught: float | None
-    agreed: float
+    # None where a member came only afterwards.
+    agreed: float | None
     reached: int | None
     members: int
     repaired: float | None = None
@@ -160,7 +161,9 @@ def _failure(
     dead = known[0].dead
     died = min((d for d in (deaths.get(rank) for rank in dead) if d is not None), default=None)
     caught = min((f.caught for f in known if f.caught is not None), default=None)
-    agreed = max(f.agreed for f in known)
+    # Who came later knows nothing of it.
+    known = [f for f in known if f.agreed is not None] or known
+    agreed = max((f.agreed for f in known if f.agreed is not None), default=None)
     repaired = _last([f.repaired for f in known])
     restored = _last([f.restored for f in known])
     reached = max((f.reached for f in known if f.reached is not None), default=None)

@@ -151,9 +151,11 @@ class Run:
 
     def _know(self) -> None:
         """Note the failures since this process was in a team, where that was ended from outside."""
-        for dead in self.world.lost[len(self.times.failures) :]:
+        new = self.world.lost[len(self.times.failures) :]
+        for later, dead in zip(range(len(new) - 1, -1, -1), new, strict=True):
             now, caught = time.perf_counter(), self.kept.pop("caught", None)
-            self.times.failures.append(Failure(dead, caught, now, self.done, len(self.slots)))
+            agreed = None if later else now
+            self.times.failures.append(Failure(dead, caught, agreed, self.done, len(self.slots)))
 
     def all(self) -> Ended:
         """Run to the end."""
