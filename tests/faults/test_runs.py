@@ -24,13 +24,15 @@ CASES = [
     (3, S, "1@5:waiting", ["--state", "analytic"], 1, 2),
     (4, P, "1@5:checkpoint", ["--state", "buddy", "--checkpoint", 5], 1, 3),
     (6, T, "1@5,3@5:recovery", ["--state", "disk", "--checkpoint", 2], 2, 4),
-    (4, T, "0@7", ["--state", "shared", "--checkpoint", 3, *SPARES, 1], 1, 3),
+    # In the middle of its second copy, which must leave the first one whole.
+    (4, T, "0@5:checkpoint", ["--state", "shared", "--checkpoint", 3, *SPARES, 1], 1, 3),
     # Two at once, the first one among them.
     (6, S, "0@6,2@6", ["--state", "disk", "--checkpoint", 4, *SPARES, 2], 2, 4),
     (6, S, "1@5,2@5", ["--state", "shared", "--checkpoint", 2], 2, 4),
-    # A spare dies while it waits, another one takes its first place; then a spare that computes by now dies.
+    # A spare dies while it waits, another one takes the place of one that computed.
     (4, P, "2@2,0@5", ["--state", "analytic", *SPARES, 2], 2, 2),
-    (4, P, "0@4,2@8:checkpoint", ["--state", "buddy", "--checkpoint", 2, *SPARES, 2], 2, 2),
+    # Partners, one after the other before another copy is due.
+    (6, P, "0@7,2@8", ["--state", "buddy", "--checkpoint", 5, *SPARES, 2], 2, 4),
     # All but one.
     (3, T, "2@3:waiting,1@9", ["--state", "buddy", "--checkpoint", 1], 2, 1),
 ]
