@@ -16,7 +16,6 @@ from prk.problem import Measured, Problem, Refusal, Unanimous, size_option
 from prk.records import build, text, write
 from prk.records.build import Case, Report
 from prk.run import audit, environment, registry, split, timing
-from prk.run.faults import copies, drive
 from prk.run.faults import options as faults
 from prk.runtime import Runtime
 from prk.team import Team
@@ -63,6 +62,9 @@ def _outlive(
     job: Job, how: Runtime, comm: Any, members: list[dict[str, Any]], make: Any, up: float
 ) -> Outcome:
     """Run the job with its faults; the first of those that are left prints and records."""
+    # Looked at by few runs only.
+    from prk.run.faults import drive
+
     size = faults.active(job.options, comm.size)
     try:
         ended = drive.run(job, how, make, comm, _check)
@@ -148,6 +150,8 @@ def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]], size: int) ->
                 "check the launcher's -n, and that it is the launcher of this MPI (python -m prk doctor)",
             )
         if faults.asked(job.options):
+            from prk.run.faults import drive
+
             drive.refuse(job, members, size)
         size = faults.active(job.options, size)
         job.problem.refuse(size)
@@ -167,7 +171,10 @@ def _refuse_memory(job: Job, how: Runtime, members: list[dict[str, Any]], size: 
     each = how.members_a_rank(job.kernel, job.options)
     # An audit holds one of the fields twice.
     need = each * how.memory(job.kernel, job.problem, job.options, size) * (2 if job.problem.audit else 1)
-    need *= copies.memory(job.options) if faults.asked(job.options) else 1
+    if faults.asked(job.options):
+        from prk.run.faults import copies
+
+        need *= copies.memory(job.options)
     # Of a crew one speaks for all, while chares speak each for itself.
     voices = len(members) * each // size
     name = size_option(type(job.problem))

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import random
 import signal
 import sys
 import time
@@ -78,6 +77,9 @@ def kill(processes: Sequence[Process], folder: Path, seconds: float, seed: int) 
 
     What lies between two kills is drawn from an exponential distribution; seed 0: as the machine likes.
     """
+    # Only the process that kills needs it.
+    import random
+
     drawn = random.Random(seed or None)
     due = time.perf_counter() + drawn.expovariate(1 / seconds)
     while folder.is_dir() and not (folder / OVER).exists():
