@@ -19,7 +19,7 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: demo test check docs bench conformance mutation soak clean
+.PHONY: demo test check docs bench conformance mutation soak schedules clean
 
 demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
@@ -58,6 +58,10 @@ mutation: $(VENV)/develop
 # Two hundred random kills of harnesses and their launches; with SLURM=--slurm of jobs, steps and nodes.
 soak: $(VENV)/develop
 	python -m tests.soak --kills $(or $(KILLS),200) --seed $(or $(SEED),1) $(SLURM)
+
+# Two hundred random schedules of ranks that die, none of which may hang or go wrong unnoticed.
+schedules: $(VENV)/develop
+	python -m tests.schedules --number $(or $(NUMBER),200) --seed $(or $(SEED),1)
 
 clean:
 	rm -rf $(VENV) .venv-mpich build dist *.egg-info demo

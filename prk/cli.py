@@ -15,6 +15,7 @@ import prk
 from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
 from prk.run import audit, completion, environment, output, registry, split
+from prk.run.faults import options as faults
 from prk.runtime import Runtime
 
 
@@ -102,7 +103,7 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
             f"{chosen} has no {kernel}{f' ({why})' if why else ''}",
             f"use one of {', '.join(registry.offering(kernel))}",
         )
-    own = how.cell(kernel).options
+    own = faults.of(how, kernel)
     problem = registry.problem_class(kernel)
 
     parser = _parser(kernel, problem)
@@ -124,12 +125,13 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
         kernel=kernel,
         runtime=chosen,
         problem=problem(**{f.name: values[f.name] for f in _options(problem)}, audit=_audit(values)),
-        options={option.name: values[option.name.replace("-", "_")] for option in own},
+        options=faults.settled({option.name: values[option.name.replace("-", "_")] for option in own}),
         repeat=values["repeat"],
         expect_ranks=values["expect_ranks"],
         json=values["json"],
         split=values["split"] or (split.REPETITIONS if values["trace"] else 0),
         trace=values["trace"],
+        folder=values["checkpoint_folder"],
         quiet=values["quiet"],
         argv=(f"prk.{kernel}", *argv),
     )
@@ -219,6 +221,11 @@ def _parser(kernel: str, problem: type[Problem]) -> Parser:
         metavar="PATH",
         help="write their timeline to PATH, a new file: a page if it ends in .html, else Chrome's trace",
     )
+    parser.add_argument(
+        "--checkpoint-folder",
+        metavar="PATH",
+        help="keep --state disk in PATH, which all nodes see (default: the temporary folder)",
+    )
     parser.add_argument("--json", metavar="PATH", help="write one record to PATH, a new file")
     parser.add_argument("--expect-ranks", type=integer, metavar="N", help="refuse to run on any other number")
     parser.add_argument(
@@ -252,7 +259,7 @@ def _add(parser: Parser, name: str, default: Any, text: str, choices: tuple[str,
     else:
         text = f"{text}: {' or '.join(choices)} (default: {default})"
     kind = {int: integer, float: number}.get(type(default), str) if default is not None else integer
-    parser.add_argument(
+    action = parser.add_argument(
         f"--{name.replace('_', '-')}",
         type=kind,
         default=default,
@@ -260,6 +267,9 @@ def _add(parser: Parser, name: str, default: Any, text: str, choices: tuple[str,
         metavar=name.replace("_", "-").rpartition("-")[2].upper(),
         help=text,
     )
+    if choices == ("off", "on"):
+        # It need not be said that a switch is on.
+        action.nargs, action.const = "?", "on"
 
 
 def integer(text: str) -> int:
@@ -283,7 +293,7 @@ def _options_by_runtime(kernel: str) -> str:
     offering = registry.offering(kernel)
     lines = [f"runtimes that have it: {', '.join(offering)}", "", "options of single runtimes:"]
     for name in offering:
-        for o in registry.runtime(name).cell(kernel).options:
+        for o in faults.of(registry.runtime(name), kernel):
             text = f"{o.help}: {' or '.join(o.choices)}" if o.choices else o.help
             default = f" (default: {o.default})" if o.default not in (None, "") else ""
             lines.append(f"  {name + ':':<13}--{o.name}  {text}{default}")
@@ -296,8 +306,11 @@ def _refuse_unknown(kernel: str, chosen: str, word: str, parser: Parser) -> NoRe
     others = [
         r
         for r in registry.offering(kernel)
-        if any(f"--{o.name}" == name for o in registry.runtime(r).cell(kernel).options)
+        if any(f"--{o.name}" == name for o in faults.of(registry.runtime(r), kernel))
     ]
+    mortal = faults.why_not(registry.runtime(chosen), kernel)
+    if mortal and any(f"--{o.name}" == name for o in faults.OPTIONS):
+        raise Refusal(name, mortal, f"use --runtime {' or '.join(others)}" if others else "leave it out")
     if others:
         raise Refusal(name, f"runtime {chosen} has no such option", f"--runtime {' or '.join(others)} has it")
     from difflib import get_close_matches

@@ -32,6 +32,8 @@ class Job:
     split: int = 0
     # Where their timeline is written.
     trace: str | None = None
+    # Where copies on disk lie while a run with faults lasts; None: in the node's temporary folder.
+    folder: str | None = None
     quiet: bool = False
     argv: tuple[str, ...] = ()
     # What every member runs, as module:function; the tests put their own programs on every runtime.

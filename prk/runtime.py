@@ -174,6 +174,10 @@ class Runtime:
     count_option: ClassVar[str] = ""
     # Why clocks around communication cannot be had, for who asks where the time goes; nothing where they can.
     unclocked: ClassVar[str] = "what it sends and waits for goes through no code that this package can clock"
+    # How its runs go on when a member dies, the usual way first: without it ("shrink"), with one that waited
+    # ("spares"), with a new one ("replace"); and where they cannot, why not, for who asks for faults.
+    recoveries: ClassVar[tuple[str, ...]] = ()
+    mortal: ClassVar[str] = "nothing tells its other members that one is gone"
     # How it is drawn in every figure: colour, marker, and dash in units of the line's width (() is solid).
     look: ClassVar[tuple[str, str, tuple[float, ...]] | None] = None
     # What it says of each kernel; "*" is said of all of them.
@@ -235,6 +239,13 @@ class Runtime:
         """
         return nullcontext((comm, None))
 
+    def survivors(self, comm: Any) -> Any:
+        """Return the team as one that can go on without members that die, where it has `recoveries`.
+
+        What it can do is in runtimes/_mpi/ulfm.py. Collective.
+        """
+        raise NotImplementedError
+
     def threads(self, options: Options) -> int:
         """Return the threads that compute in each member."""
         return 1
@@ -246,6 +257,10 @@ class Runtime:
     def describe(self) -> dict[str, Any]:
         """Return the versions and settings of what carries the messages, for the record."""
         return {}
+
+    def launcher_words(self, options: Options) -> tuple[str, ...]:
+        """Return the words that mpirun needs besides for these options, where only it will do."""
+        return ()
 
     def in_allocation(
         self, step: Sequence[str], words: Sequence[str], options: Options, shared: str

@@ -10,7 +10,7 @@ from tests.launch import ROOT
 
 CONTRACT = {
     *("check", "cost", "coverage", "decomposition", "job", "kernel"),
-    *("memory", "metric", "problem", "runtime", "schedule", "team"),
+    *("memory", "metric", "pieces", "problem", "runtime", "schedule", "team"),
 }
 MACHINERY = ("run", "records", "machine", "harness", "conformance")
 

@@ -23,6 +23,7 @@ from prk.run import reason, registry, split
 
 # Cpus and ranks as a record lists them: 0-3,8.
 RANGES = re.compile(r"(\d+(-\d+)?(,\d+(-\d+)?)*)?")
+FAILURE = ("detection", "agreement", "repair", "restore", "repeated")
 FAILED = ("failed", "timeout", "oom", "cancelled", "invalid")
 
 
@@ -43,6 +44,8 @@ class Result:
     split: tuple[Mapping[str, float], ...] = ()
     # The lists of the summary that figures are drawn from.
     lists: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    # What befell a run that was to outlive it, also of one that did not.
+    faults: Mapping[str, Any] | None = None
 
 
 class Store:
@@ -238,7 +241,19 @@ def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
         tuple(table),
         tuple(_means(part) for part in found.get("split", {}).get("ranks", ())) if right else (),
         {name: tuple(several) for name, several in lists.items()},
+        _faults(found.get("faults")),
     )
+
+
+def _faults(found: Any) -> Mapping[str, Any] | None:
+    """Return what befell a run. Raises ValueError if it cannot be drawn."""
+    if found is None:
+        return None
+    times = [found[n] for n in ("checkpoint_seconds", "repetition_seconds", "useful", "checkpoints", "died")]
+    times += [found["mtbf"] or 0, *(f[part] or 0 for f in found["failures"] for part in FAILURE)]
+    if not all(0 <= float(seconds) < math.inf for seconds in times):
+        raise ValueError("has strange faults")
+    return dict(found)
 
 
 def _means(part: Mapping[str, Any]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from prk.records import identity, migrate, placement
 from prk.records.balance import Balance
 from prk.run import environment, registry
 from prk.run.audit import Audited
+from prk.run.faults.account import Account
 from prk.run.sample import Sample
 from prk.run.split import Split
 from prk.runtime import Runtime
@@ -53,10 +54,12 @@ class Report:
     # When all of them had come up, in seconds since the epoch; 0: unknown.
     up: float = 0.0
     split: Split | None = None
+    faults: Account | None = None
 
     @property
     def ranks(self) -> int:
-        return self.size // self.how.members_a_rank(self.job.kernel, self.job.options)
+        waiting = self.faults.plan.spares if self.faults else 0
+        return self.size // self.how.members_a_rank(self.job.kernel, self.job.options) + waiting
 
     @property
     def warnings(self) -> list[str]:
@@ -137,13 +140,7 @@ def prk_version() -> str:
 def build(report: Report) -> dict[str, Any]:
     """Return the record of a finished run."""
     job, how, members = report.job, report.how, report.members
-    nodes = len({m["host"] for m in members})
-    layout = {
-        "ranks": report.ranks,
-        "nodes": nodes,
-        "ranks_per_node": -(-report.ranks // nodes),
-        "threads": how.threads(job.options),
-    }
+    layout = _layout(report.ranks, how.threads(job.options), members)
     worst = max(report.checks, key=lambda c: (not c.valid, c.error / (c.tolerance or 1.0)))
     status, reason = "ok", None
     if not report.valid:
@@ -154,17 +151,7 @@ def build(report: Report) -> dict[str, Any]:
     first = report.repeats[0][0].samples
     problem = report.stated[0].measured.problem
     found = {
-        **opening(
-            kernel=job.kernel,
-            version=job.problem.version,
-            runtime=job.runtime,
-            parameters=job.problem.parameters(),
-            options=job.options,
-            layout=layout,
-            point=identity.point_id(job.kernel, job.problem, job.runtime, how, job.options, layout),
-            variant=identity.variant(how, job.kernel, job.options),
-            conforming=job.problem.conforming,
-        ),
+        **_what(job, how, layout),
         "status": status,
         "phase": "check" if status == "invalid" else "done",
         "reason": reason,
@@ -180,6 +167,7 @@ def build(report: Report) -> dict[str, Any]:
         "audit": report.audited.table() if report.audited else None,
         "split": report.split.table() if report.split else None,
         "balance": report.balance.table() if report.balance else None,
+        "faults": report.faults.table() if report.faults else None,
         "placement": placement.compact(members),
         "warnings": report.warnings,
         "communication": dict(report.communication),
@@ -196,6 +184,51 @@ def build(report: Report) -> dict[str, Any]:
     return closed(found, job.argv, environment.capture())
 
 
+def failed(
+    job: Job, how: Runtime, members: Sequence[Mapping[str, Any]], faults: Account, reason: str
+) -> dict[str, Any]:
+    """Return the record of a run that its faults have ended."""
+    layout = _layout(faults.launched, how.threads(job.options), members)
+    found = {
+        **_what(job, how, layout),
+        "status": "failed",
+        "phase": "run",
+        "reason": reason,
+        "samples": [],
+        "metrics": metrics(job.problem.metrics, {m.name: [] for m in job.problem.metrics}),
+        "work": job.problem.work_of(faults.members),
+        "cost": asdict(job.problem.mean_cost(faults.members)),
+        "check": None,
+        "faults": faults.table(),
+        "placement": placement.compact(members),
+        "warnings": [],
+        "communication": how.describe(),
+        "launch": launch(0.0),
+        "plugins": registry.plugins(job.runtime, job.kernel),
+    }
+    return closed(found, job.argv, environment.capture())
+
+
+def _layout(ranks: int, threads: int, members: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    nodes = len({m["host"] for m in members})
+    return {"ranks": ranks, "nodes": nodes, "ranks_per_node": -(-ranks // nodes), "threads": threads}
+
+
+def _what(job: Job, how: Runtime, layout: Mapping[str, int]) -> dict[str, Any]:
+    """Return the part of a job's record that says what was launched."""
+    return opening(
+        kernel=job.kernel,
+        version=job.problem.version,
+        runtime=job.runtime,
+        parameters=job.problem.parameters(),
+        options=job.options,
+        layout=layout,
+        point=identity.point_id(job.kernel, job.problem, job.runtime, how, job.options, layout),
+        variant=identity.variant(how, job.kernel, job.options),
+        conforming=job.problem.conforming,
+    )
+
+
 def opening(**what: Any) -> dict[str, Any]:
     """Return the part of a record that says what was launched."""
     return {"schema": migrate.VERSION, **what, "options": dict(what["options"])}
@@ -204,7 +237,8 @@ def opening(**what: Any) -> dict[str, Any]:
 def closed(found: Mapping[str, Any], argv: Sequence[str], where: Mapping[str, Any]) -> dict[str, Any]:
     """Return a whole record: what was found, with how and where it was found; empty parts are left out."""
     optional = (
-        "audit", "split", "balance", "communication", "table", "summary", "events", "launch", "plugins",
+        "audit", "split", "balance", "faults", "communication", "table", "summary", "events", "launch",
+        "plugins",
     )  # fmt: skip
     whole: dict[str, Any] = {
         **{k: v for k, v in found.items() if v or k not in optional},

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from prk.problem import Problem
+from prk.run.faults import options as faults
 from prk.runtime import Runtime
 
 SORTED = json.JSONEncoder(sort_keys=True)
@@ -41,7 +42,7 @@ def point_id(
 @cache
 def _usual(how: Runtime, kernel: str) -> dict[str, Any]:
     """Return the defaults that a runtime's options were introduced with."""
-    return {o.name: o.first for o in how.cell(kernel).options}
+    return {o.name: o.first for o in faults.of(how, kernel)}
 
 
 def _without(given: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def variant(how: Runtime, kernel: str, options: Mapping[str, Any]) -> str:
 
     How many workers compute is no variant: the layout says it.
     """
-    defaults = {o.name: o.default for o in how.cell(kernel).options}
+    defaults = {o.name: o.default for o in faults.of(how, kernel)}
     return ",".join(
         f"{k}={v}" for k, v in sorted(options.items()) if v != defaults.get(k) and k != how.count_option
     )

@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import NoReturn
 
 from prk.run import registry
+from prk.run.faults import options as faults
 
 
 def asked() -> bool:
@@ -35,7 +36,7 @@ def options(kernel: str) -> dict[str, tuple[str, ...]]:
     having = registry.offering(kernel)
     named = [name for name in stated("--runtime") if name in having]
     found: dict[str, tuple[str, ...]] = {}
-    for own in (o for name in named or having for o in registry.runtime(name).cell(kernel).options):
+    for own in (o for name in named or having for o in faults.of(registry.runtime(name), kernel)):
         name = _option(own.name)
         found[name] = tuple(dict.fromkeys([*found.get(name, ()), *own.choices]))
     return found

@@ -16,6 +16,7 @@ from prk.problem import Measured, Problem, Refusal, Unanimous, size_option
 from prk.records import build, text, write
 from prk.records.build import Case, Report
 from prk.run import audit, environment, registry, split, timing
+from prk.run.faults import options as faults
 from prk.runtime import Runtime
 from prk.team import Team
 
@@ -36,6 +37,8 @@ def run(job: Job, comm: Team) -> Outcome:
     repeats: list[list[Case]] = []
     audited = parts = None
     try:
+        if faults.asked(job.options):
+            return _outlive(job, how, comm, comm.bcast(members), make, up)
         for number in range(job.repeat):
             cases: list[Case] = []
             for problem in audit.timed(job).cases(comm.size, number):
@@ -53,6 +56,23 @@ def run(job: Job, comm: Team) -> Outcome:
     if comm.rank == 0 and members:
         outcome = _finish(Report(job, how, members, comm.size, repeats, how.describe(), audited, up, parts))
     return Outcome(comm.bcast(outcome.code), outcome.message)
+
+
+def _outlive(
+    job: Job, how: Runtime, comm: Any, members: list[dict[str, Any]], make: Any, up: float
+) -> Outcome:
+    """Run the job with its faults; the first of those that are left prints and records."""
+    # Looked at by few runs only.
+    from prk.run.faults import drive
+
+    size = faults.active(job.options, comm.size)
+    try:
+        ended = drive.run(job, how, make, comm, _check)
+    except drive.Failed as failed:
+        return drive.lost(job, how, members, failed)
+    report = Report(job, how, members, size, [[ended.case]], how.describe(), up=up, faults=ended.account)
+    # Nobody is asked any more: one might be gone.
+    return _finish(report) if ended.comm.rank == 0 else Outcome(0 if report.valid else 1)
 
 
 def _measure(problem: Problem, make: Any, comm: Team) -> tuple[Team, list[Case]]:
@@ -129,6 +149,11 @@ def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]], size: int) ->
                 f"{job.expect_ranks} ranks were expected and {ranks} came up",
                 "check the launcher's -n, and that it is the launcher of this MPI (python -m prk doctor)",
             )
+        if faults.asked(job.options):
+            from prk.run.faults import drive
+
+            drive.refuse(job, members, size)
+        size = faults.active(job.options, size)
         job.problem.refuse(size)
         how.refuse(job.kernel, job.problem, job.options, size)
         audit.refuse(job)
@@ -146,6 +171,10 @@ def _refuse_memory(job: Job, how: Runtime, members: list[dict[str, Any]], size: 
     each = how.members_a_rank(job.kernel, job.options)
     # An audit holds one of the fields twice.
     need = each * how.memory(job.kernel, job.problem, job.options, size) * (2 if job.problem.audit else 1)
+    if faults.asked(job.options):
+        from prk.run.faults import copies
+
+        need *= copies.memory(job.options)
     # Of a crew one speaks for all, while chares speak each for itself.
     voices = len(members) * each // size
     name = size_option(type(job.problem))
@@ -206,8 +235,11 @@ def _finish(report: Report) -> Outcome:
             *(f"{name} = {value}" for name, value in report.summary.items() if not isinstance(value, list)),
             *(report.balance.lines() if report.balance else ()),
             *(report.split.lines() if report.split else ()),
+            *(report.faults.lines() if report.faults else ()),
         ):
             print(line)
+    if report.faults:
+        print(report.faults.headline())
     if failed:
         worst = failed[0]
         print(f"ERROR: {worst.name} is {worst.error:.3e}, allowed {worst.tolerance:.1e}")

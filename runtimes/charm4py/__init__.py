@@ -67,6 +67,7 @@ class Runtime(Tagged):
     install = "pip install 'prk[charm4py]'"
     count_option = "pe"
     look = ("#332288", "X", (5, 1.2, 1, 1.2, 1, 1.2))
+    mortal = "the wheel's Charm++ is built without its fault tolerance, and ends all PEs"
     unclocked = "Charm4py's scheduler sends and receives, and runs other chares while one waits"
     counting = Counting
     # In two processes, and in one, which two chares share.

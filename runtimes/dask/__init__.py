@@ -17,6 +17,16 @@ VARIANTS = ("blocks", "array")
 # The squares in which a block travels: a message costs 0.3 ms besides its bytes, so that squares twice and
 # four times as wide as the shared ones took less time.
 SIDE = 1000
+# What a run with faults cannot have.
+UNFIT = (
+    ("variant", "array", "a dask.array's blocks are no member's to copy", "use --variant blocks"),
+    (
+        "signal",
+        "stop",
+        "Dask's scheduler waits for minutes for a worker that only stopped",
+        "use --signal kill",
+    ),
+)
 # Elements of a message of sums, as many as such a square has, and how many of them are on their way.
 SEGMENT, AHEAD = SIDE**2, 2
 
@@ -56,6 +66,7 @@ class Runtime(Tagged):
     install = "pip install 'prk[dask]'"
     count_option = "workers"
     look = ("#117733", "p", (1.2, 2.2))
+    recoveries = ("replace",)
     unclocked = "Dask's workers send and receive in an event loop beside what computes"
     pairs = ({"workers": 2},)
     cells = {
@@ -100,6 +111,18 @@ class Runtime(Tagged):
         ),
         "ddp": Cell(absent="Dask has no collectives, by which gradients are averaged"),
     }
+
+    def probe(self, job: Job, comm: Any) -> str:
+        if job.options.get("faults") == "on":
+            for option, value, why, works in UNFIT:
+                if job.options.get(option) == value:
+                    return str(Refusal(f"--{option}", why, works))
+        return super().probe(job, comm)
+
+    def survivors(self, comm: Any) -> Any:
+        from .faults import Workers
+
+        return Workers(comm)
 
     def describe(self) -> dict[str, Any]:
         from . import team

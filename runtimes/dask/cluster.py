@@ -7,6 +7,7 @@ import os
 import traceback
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import dask
 from distributed import Client, Future, LocalCluster, wait
@@ -75,8 +76,6 @@ def _joined(address: str) -> Iterator[Client]:
 
 def _run(job: Job, client: Client) -> Outcome:
     workers = _workers(job, client)
-    key = uuid.uuid4().hex
-    doors = client.run(team.open_door, key, workers=workers)
     own = not scheduler(job)
     about = {
         "working_processes": len(workers),
@@ -84,21 +83,75 @@ def _run(job: Job, client: Client) -> Outcome:
         "scheduling_processes": 1 if own else 2,
         "cluster": "own" if own else "joined",
     }
-    addresses = [doors[w] for w in workers]
-    futures = [
-        client.submit(
-            team.member, key, rank, addresses, job, about,
-            workers=[worker], allow_other_workers=False, pure=False, retries=0,
-        )
-        for rank, worker in enumerate(workers)
-    ]  # fmt: skip
-    lost = _wait(client, futures, workers)
+    if job.options.get("faults") == "on":
+        lost, futures = _outlive(job, client, workers, about)
+    else:
+        futures = _start(job, client, workers, about, uuid.uuid4().hex)
+        lost = _wait(client, futures, workers)
     if lost:
         return Outcome(1, lost)
     outcome, printed, recorded = futures[0].result()
     lost = write.save(json.loads(recorded), job.json or "") if recorded else ""
     print(printed, end="", flush=True)
     return Outcome(1, lost) if lost else outcome
+
+
+def _start(
+    job: Job,
+    client: Client,
+    workers: list[str],
+    about: dict[str, Any],
+    key: str,
+    before: team.Before | None = None,
+) -> list[Future]:
+    """Start a member on each worker."""
+    doors = client.run(team.open_door, key, workers=workers)
+    addresses = [doors[w] for w in workers]
+    return [
+        client.submit(
+            team.member, key, rank, addresses, job, about, before,
+            workers=[worker], allow_other_workers=False, pure=False, retries=0,
+        )
+        for rank, worker in enumerate(workers)
+    ]  # fmt: skip
+
+
+def _outlive(job: Job, client: Client, workers: list[str], about: dict[str, Any]) -> tuple[str, list[Future]]:
+    """Run the job until a team comes to its end, with new workers in the place of those that died."""
+    before = team.Before(uuid.uuid4().hex, tuple(range(len(workers))), ())
+    while True:
+        key = uuid.uuid4().hex
+        futures = _start(job, client, workers, about, key, before)
+        lost = _wait(client, futures, workers)
+        gone = _gone(client, workers)
+        if not lost or not gone:
+            client.run(team.forget, before.run)
+            return lost, futures
+        # Those who wait for the dead, or for one who does.
+        client.run(team.dismiss, key)
+        wait(futures, timeout=COME_UP)
+        dead = [m for m, w in zip(before.started, workers, strict=True) if w in gone]
+        workers = _replaced(client, workers, gone)
+        if not workers:
+            return f"{lost}, and no worker came in its place", futures
+        new = iter(range(max(before.started) + 1, max(before.started) + 1 + len(dead)))
+        started = tuple(next(new) if m in dead else m for m in before.started)
+        before = team.Before(before.run, started, (*before.gone, dead))
+
+
+def _gone(client: Client, workers: list[str]) -> list[str]:
+    alive = client.nthreads()
+    return [w for w in workers if w not in alive]
+
+
+def _replaced(client: Client, workers: list[str], gone: list[str]) -> list[str]:
+    """Return the workers with new ones in the place of those that are gone; none if too few come."""
+    with contextlib.suppress(TimeoutError):
+        client.wait_for_workers(len(workers), timeout=COME_UP)
+    new = sorted(w for w in client.nthreads() if w not in workers)
+    if len(new) < len(gone):
+        return []
+    return [new.pop(0) if w in gone else w for w in workers]
 
 
 def _workers(job: Job, client: Client) -> list[str]:
@@ -141,8 +194,7 @@ def _wait(client: Client, futures: list[Future], workers: list[str]) -> str:
     while pending:
         with contextlib.suppress(TimeoutError):
             pending = wait(pending, timeout=LOOK, return_when="FIRST_COMPLETED").not_done
-        alive = client.nthreads()
-        gone = [w for w in workers if w not in alive]
+        gone = _gone(client, workers)
         if gone:
             return f"--runtime: dask lost worker {', '.join(gone)}: its process ended during the run"
         errors = [f.exception() for f in futures if f.status == "error"]

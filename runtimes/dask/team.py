@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from distributed import get_worker, secede
@@ -26,10 +26,21 @@ from prk.job import Job, Outcome
 description: dict[str, Any] = {}
 # The members whose worker waits for the others to connect, by the run's key.
 doors: dict[str, "Comm"] = {}
+# Those that run, by the same keys, and what a run's members keep from one team to the next, by its first key.
+running: dict[str, "Comm"] = {}
+kept: dict[str, dict[str, Any]] = {}
 
 
 class Lost(Exception):
     """Another worker of the team is gone."""
+
+
+class Before(NamedTuple):
+    """What a team follows: the run's first key, the members' numbers, and who died, failure by failure."""
+
+    run: str
+    started: tuple[int, ...]
+    gone: tuple[list[int], ...]
 
 
 class Comm:
@@ -43,6 +54,10 @@ class Comm:
         self.lost = ""
         self.repetitions = self.collectives = 0
         self.incoming: list[Any] = []
+        # Of a run that outlives workers: the members' numbers, those that died, and what is kept here.
+        self.started: tuple[int, ...] = ()
+        self.gone: tuple[list[int], ...] = ()
+        self.kept: dict[str, Any] = {}
 
     async def open(self) -> str:
         """Listen to the other members; return the address to reach this one."""
@@ -135,6 +150,10 @@ class Comm:
             self.send(to, tag, to_serialize(obj))
         return obj
 
+    def allgather(self, sendobj: Any) -> list[Any]:
+        found: list[Any] = self.bcast(self.gather(sendobj))
+        return found
+
     def barrier(self) -> None:
         self.bcast(self.gather(None))
 
@@ -155,14 +174,34 @@ async def open_door(key: str, dask_worker: Any) -> str:
     return await doors[key].open()
 
 
+def dismiss(key: str) -> None:
+    """Let a member wait no longer for others that may be gone."""
+    if key in running:
+        with running[key].news:
+            running[key].lost = running[key].lost or "another worker"
+            running[key].news.notify()
+
+
+def forget(run: str) -> None:
+    """Keep nothing more of a run."""
+    kept.pop(run, None)
+
+
 def member(
-    key: str, rank: int, addresses: list[str], job: Job, about: dict[str, Any]
+    key: str, rank: int, addresses: list[str], job: Job, about: dict[str, Any], before: Before | None = None
 ) -> tuple[Outcome, str, str]:
-    """Run the job as one member; return the outcome, and from the first one what it printed and recorded."""
+    """Run the job as one member; return the outcome, and from the first one what it printed and recorded.
+
+    before: what was before this team, in a run that outlives workers.
+    """
     # A member runs for long, and leaves its place in the worker's pool to tasks that it may ask for.
     secede()
     comm = doors.pop(key)
     comm.join(rank, addresses)
+    if before:
+        comm.started, comm.gone = before.started, before.gone
+        comm.kept = kept.setdefault(before.run, {})
+        running[key] = comm
     description.update(
         about, dask=version("dask"), distributed=version("distributed"), address=get_worker().address
     )
@@ -175,5 +214,6 @@ def member(
             comm.barrier()
             recorded = record.read_text() if record.exists() else ""
     finally:
+        running.pop(key, None)
         asyncio.run_coroutine_threadsafe(comm.close(), comm.loop).result(10)
     return outcome, printed.getvalue(), recorded

@@ -15,6 +15,15 @@ from . import sent, steps
 
 BROADCASTS = ("ring", "library")
 ALGORITHMS = ("library", "ring", "recursive-doubling", "rabenseifner")
+# Ranks end without waiting for each other: Open MPI's way of that may wait for those that died, for ever.
+FAULTS = {"OMPI_MCA_async_mpi_finalize": "1"}
+# By which a rank that only stopped is noticed: everybody hears from a neighbour every so often, in seconds.
+DETECTOR = {
+    "OMPI_MCA_mpi_ft_detector": "1",
+    "OMPI_MCA_mpi_ft_detector_thread": "1",
+    "OMPI_MCA_mpi_ft_detector_period": "0.3",
+    "OMPI_MCA_mpi_ft_detector_timeout": "3",
+}
 REDUCTIONS = ("library", *schedules.TREES, "long-optimal")
 
 
@@ -47,6 +56,7 @@ class Runtime(MPIRuntime):
     name = "mpi1"
     title = "MPI two-sided: send and receive"
     look = ("#0072b2", "o", ())
+    recoveries = ("shrink", "spares")
     cells = {
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
@@ -94,9 +104,38 @@ class Runtime(MPIRuntime):
     }
 
     def launch(self, job: Job) -> Outcome:
+        if job.options.get("faults") == "on":
+            # Open MPI reads them at its start.
+            os.environ.update(FAULTS)
+            if job.options["signal"] == "stop":
+                self._detect()
         if job.options.get("overlap") == "thread":
             # The thread that reduces gradients calls MPI while the main thread does not.
             self.thread_level = "serialized"
             # While it waits for a message, the core is the main thread's. Open MPI reads this at its start.
             os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
         return super().launch(job)
+
+    def launcher_words(self, options: Options) -> tuple[str, ...]:
+        return ("--with-ft", "ulfm") if options.get("faults") == "on" else ()
+
+    def _detect(self) -> None:
+        """Have Open MPI notice ranks that only stopped."""
+        import mpi4py
+
+        os.environ.update(DETECTOR)
+        # Its end would wait for ever for a neighbour's word, if that one stopped.
+        mpi4py.rc.finalize = False
+
+    def probe(self, job: Job, comm: Any) -> str:
+        from .._mpi import ulfm
+
+        if job.options.get("faults") == "on" and not ulfm.enabled():
+            works = "use Open MPI 5 and start it by: mpirun --with-ft ulfm"
+            return str(Refusal("--faults", "this launch ends with the first rank that dies", works))
+        return super().probe(job, comm)
+
+    def survivors(self, comm: Any) -> Any:
+        from .._mpi import ulfm
+
+        return ulfm.Survivors(comm.Dup())

@@ -71,6 +71,7 @@ class Runtime(MPIRuntime):
     name = "mpirma"
     title = "MPI one-sided: put and get"
     look = ("#d55e00", "s", (5, 1.6))
+    mortal = "a put into the window of a dead rank of the same node never fails, so nobody notices"
     cells = {
         "*": Cell(options=(Option("window", "allocate", "whose memory it is: MPI's, or NumPy's", FLAVOURS),)),
         "nstream": Cell(messages=_sent.nothing),

@@ -103,6 +103,7 @@ class Runtime(MPIRuntime):
     # The ranks of a group, where that is not said, as `probe` found them.
     found: int | None = None
     look = ("#009e73", "^", (4, 1.2, 1, 1.2))
+    mortal = "ranks wait for flags in memory that they share, which nobody sets any more"
     cells = {
         "*": Cell(
             options=(

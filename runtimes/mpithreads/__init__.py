@@ -28,6 +28,7 @@ class Runtime(Threads, MPIRuntime):
     # Synch_p2p communicates from two threads.
     thread_level = "multiple"
     look = ("#b27d00", "v", (7, 1.6))
+    mortal = "threads of the dead rank's neighbours wait for each other as well, and nothing ends that"
     cells = {
         **Threads.cells,
         "nstream": Cell(messages=_sent.nothing),

@@ -28,6 +28,7 @@ class Runtime(Threads):
     name = "numba"
     title = "threads in one process: compiled by Numba"
     look = ("#3aa0d8", "P", (7, 1.4, 2, 1.4))
+    mortal = "its members are threads of one process"
     unclocked = ""
     cells = {
         "*": replace(Threads.cells["*"], shared=True),

@@ -26,6 +26,7 @@ class Runtime(runtime.Runtime):
     name = "serial"
     title = "one process, no communication"
     look = ("#6b6b6b", "*", (1, 1.2))
+    mortal = "it has no other member"
     unclocked = ""
 
     def clocked(self, comm: Any, calls: int) -> AbstractContextManager[tuple[Any, Clocks | None]]:

@@ -45,6 +45,7 @@ class Runtime(MPIRuntime):
     name = "shmem"
     title = "OpenSHMEM: one-sided puts and flags"
     look = ("#cc79a7", "D", (2.5, 1.2))
+    mortal = "OpenSHMEM has no word for a PE that is gone, and ends all of them"
     cells = {
         "*": Cell(
             options=(

@@ -29,6 +29,7 @@ class Runtime(MPIRuntime):
     requires = ("torch",)
     install = CPU
     look = ("#882255", "H", (3, 2.6))
+    mortal = "gloo's process group ends with the first member that does"
     unclocked = "gloo communicates in threads of its own, and PyTorch waits for them unseen"
     cells = {
         "*": Cell(absent="PyTorch is measured by what it is used for: collectives and training"),

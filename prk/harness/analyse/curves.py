@@ -12,6 +12,7 @@ from prk.metric import Metric
 from prk.problem import Curve, Map
 from prk.records.build import RIGHT
 from prk.run import registry
+from prk.run.faults import options as faults
 
 # An efficiency above this is not believed without a word (cache effects, a noisy base), and a bound that is
 # exceeded by as much is none.
@@ -123,7 +124,8 @@ def groups(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
 def panels(rows: Sequence[Row]) -> list[Panel]:
     """Return every figure of a sweep: scaling, efficiency and fraction of bound for each group of rows."""
     found = []
-    for index, ((kernel, what), own) in enumerate(groups(rows).items()):
+    usual = [row for row in rows if not faults.asked(row.point.options)]
+    for index, ((kernel, what), own) in enumerate(groups(usual).items()):
         name = f"{kernel}-{index}"
         problem = registry.problem_class(kernel)
         scaling = normalised if problem.relative else absolute

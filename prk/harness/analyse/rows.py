@@ -46,6 +46,8 @@ class Row:
     predicted: str = ""
     # The rows of the lists that figures are drawn from besides, of all launches, by the list's name.
     lists: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    # What befell the runs that were to outlive it.
+    faults: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def missing(self) -> int:
@@ -110,6 +112,7 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
                     name: tuple(line for r in own for line in r.lists.get(name, ()))
                     for name in dict.fromkeys(name for r in own for name in r.lists)
                 },
+                faults=tuple(r.faults for r in own if r.faults),
             )
         )
     return found

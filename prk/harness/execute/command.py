@@ -14,6 +14,7 @@ from prk.harness.plan.points import Plan, Point
 from prk.records import identity
 from prk.run import launcher as start
 from prk.run import registry, split
+from prk.run.faults import options as faults
 
 # The launched program copies this variable into its record; it also marks every process of the launch.
 MARK = "PRK_LAUNCH"
@@ -57,13 +58,13 @@ def launch(plan: Plan, number: int, point: Point, repeat: int, record: str, laun
         "command": shown(command),
     }
     # A program of others has no audit.
-    audit = plan.audit and not point.foreign
+    audit = plan.audit and not point.foreign and not faults.asked(point.options)
     return Launch(point, repeat, tuple(command), plan.timeout, about, audit)
 
 
 def _splits(point: Point) -> bool:
     """Tell whether a launch of the point can say where its time goes."""
-    if point.foreign:
+    if point.foreign or faults.asked(point.options):
         return False
     how, problem = registry.runtime(point.runtime), registry.problem_class(point.kernel)
     return not split.why_not(how, point.kernel, problem, point.options)
@@ -94,6 +95,8 @@ def command_of(point: Point, record: str, limit: float, launcher: str = "") -> l
     if launcher:
         template.words(launcher, point.layout, "--launcher")
     before = start.words(point.layout, launcher, how.unbound) if how.launched else []
+    if before and not launcher:
+        before[1:1] = how.launcher_words(point.options)
     return [*before, *words_of(point, record, limit)]
 
 

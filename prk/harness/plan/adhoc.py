@@ -7,6 +7,7 @@ from typing import Any
 from prk.harness.plan.sweep import LAYOUT, Block, Sweep, known, parameters, refuse_amount, values
 from prk.problem import Refusal
 from prk.run import registry
+from prk.run.faults import options as faults
 from prk.runtime import Option
 
 HELP = """instead of a file, the points themselves; each takes one value or several, by commas:
@@ -89,7 +90,7 @@ def _owners(name: str, kernels: Sequence[str], runtimes: Sequence[str]) -> dict[
     return {
         one.name: option
         for one in chosen
-        for option in one.cell(kernels[0]).options
+        for option in faults.of(one, kernels[0])
         if option.name.replace("-", "_") == name
     }
 

@@ -13,6 +13,7 @@ from prk.harness.plan.sweep import BLOCK, LARGEST, LAYOUT, Block, Foreign, Sweep
 from prk.problem import Problem, Refusal
 from prk.records import identity
 from prk.run import registry
+from prk.run.faults import options as faults
 from prk.runtime import Runtime
 
 
@@ -174,7 +175,7 @@ class _Expansion:
         for name, chosen in self.block.options.items():
             model = self._model(name)
             for kernel in self.block.axes["kernel"]:
-                has = [o.name for o in model.cell(kernel).options]
+                has = [o.name for o in faults.of(model, kernel)]
                 known(chosen, has, f"{self.block.where}.options.{name}")
 
     def _runs(self, row: Mapping[str, Any]) -> bool:
@@ -287,14 +288,18 @@ def own_point(
     starts itself. Raises Refusal if runtime or problem refuse it.
     """
     kernel, problem = asked.kernel, asked.problem
-    known_options = {o.name: o for o in model.cell(kernel).options}
+    known_options = {o.name: o for o in faults.of(model, kernel)}
     options = {name: o.default for name, o in known_options.items()}
     for name, value in chosen.items():
         o = known_options[name]
         _fits(value, o.default, o.choices, f"{block.where}.options.{model.name}.{name}")
         options[name] = value
+    options = faults.settled(options)
     workers = _workers(model, shape, options)
     size = workers * model.members_a_rank(kernel, options)
+    if faults.asked(options):
+        faults.read(problem, options, size)
+    size = faults.active(options, size)
     stated = asked.on(size)
     model.refuse(kernel, problem, options, size)
     layout = _recorded(workers, shape["nodes"], model.threads(options))

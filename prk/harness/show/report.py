@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from prk.harness import store
-from prk.harness.analyse import curves, origin, predicted
+from prk.harness.analyse import curves, daly, origin, predicted
 from prk.harness.analyse.curves import Panel, counted
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Opened
 from prk.harness.plan.points import Plan
-from prk.harness.show import figures, method, overview, split, style, table
+from prk.harness.show import faults, figures, method, overview, split, style, table
 from prk.machine import bounds
 from prk.problem import Refusal
 from prk.records import write
@@ -32,7 +32,7 @@ def write_all(sweep: Opened) -> list[Path]:
     """Draw the figures and write the page into the sweep's folder; return where they are. Raises Refusal."""
     path = sweep.kept.folder / "report.html"
     placed = predicted.shown(sweep)
-    panels = curves.panels(placed.rows)
+    panels = every(placed)
     drawn = figures.write_panels(sweep.kept, panels, style.FORMATS)
     page = rendered(placed, panels)
     with store.refuse_unwritable(path):
@@ -43,7 +43,12 @@ def write_all(sweep: Opened) -> list[Path]:
 def render(sweep: Opened) -> str:
     """Return the page as HTML that asks for nothing else."""
     placed = predicted.shown(sweep)
-    return rendered(placed, curves.panels(placed.rows))
+    return rendered(placed, every(placed))
+
+
+def every(sweep: Opened) -> list[Panel]:
+    """Return all figures of a sweep whose rows are each of one place."""
+    return [*curves.panels(sweep.rows), *daly.panels(sweep.rows)]
 
 
 def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
@@ -64,6 +69,8 @@ def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
         sections=sections(panels),
         splits=split.of(plan, loaded),
         kinds=split.KINDS,
+        befallen=faults.lines(rows),
+        befallen_header=faults.HEADER,
         units={r.point.kernel: table.described(r.point.metric) for r in rows},
         header=table.HEADER,
         lines=[[cell(c) for c in table.cells(r, over)] for over in [curves.exceeded(rows)] for r in rows],

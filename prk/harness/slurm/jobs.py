@@ -15,6 +15,7 @@ from prk.problem import Refusal
 from prk.records import identity
 from prk.records.text import aligned
 from prk.run import compile, registry
+from prk.run.faults import options as faults
 
 TEMPLATES = Path(prk.__file__).with_name("jobs") / "slurm"
 # Seconds before a job's limit at which it is told; Slurm may be up to a minute early.
@@ -37,6 +38,8 @@ class Job:
     launches: tuple[str, ...]
     # What the longest of its launches is expected to take, without which none is started.
     expected: float = 0.0
+    # Whether its launches go on when a node is lost, so that the job must not end with it.
+    outlives: bool = False
 
 
 def jobs(
@@ -69,7 +72,9 @@ def jobs(
         before = 2 * WARNING + (1 + len(preparations(points))) * PREPARATION
         limit = _limit(plan, longest(nodes), before, [each[p.id] for p, _ in own], each.values())
         launches = tuple(identity.launch_name(p.id, r) for p, r in own)
-        found.append(Job(name, nodes, cores, limit, launches, max(each.values()) * (1 + plan.audit)))
+        longest_one = max(each.values()) * (1 + plan.audit)
+        outlives = any(faults.asked(p.options) for p in points)
+        found.append(Job(name, nodes, cores, limit, launches, longest_one, outlives))
     return found
 
 
@@ -174,8 +179,8 @@ def _prepares(point: Point) -> Point | None:
     each = 1 if layout["nodes"] > 1 else min(2, layout["ranks"])
     ranks = layout["nodes"] * each
     workers = {} if how.count_option in ("", "threads") else {how.count_option: ranks}
-    given = {**point.options, **workers}
-    usual = {o.name: o.default for o in how.cell(point.kernel).options if o.name in point.options}
+    given = {**faults.without(point.options), **workers}
+    usual = {o.name: o.default for o in how.cell(point.kernel).options if o.name in given}
     kept = {name: given[name] for name in ("threads", how.count_option) if name in given}
     problem = registry.problem_class(point.kernel)(**point.parameters)
     for options in (given, {**usual, **kept}):

@@ -26,6 +26,10 @@ def command_of(
     words = [*site.wrapper, *command.words_of(point, record, limit)]
     how = registry.runtime(point.runtime)
     start = by_mpi if how.launched else srun
+    if besides := how.launcher_words(point.options):
+        # What only mpirun can do, the site's own launcher cannot.
+        own_words = mpirun(site, point.layout, limit, own)
+        return [*own_words[:1], *besides, *own_words[1:], *words]
     # A runtime that starts its own processes, and one that has only one, is no MPI program.
     return how.in_allocation(start(site, point.layout, limit, own), words, point.options, shared)
 

@@ -1,0 +1,1 @@
+"""Runs that lose members on purpose and go on: who dies when, and from which state the others go on."""
