@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import groupby
 from math import gcd, isqrt
+from typing import Protocol
 
 # Half-open ranges of rows and of columns.
 Box = tuple[tuple[int, int], tuple[int, int]]
@@ -185,3 +186,23 @@ class SuperTiles:
             (a + self.depth * (a > first), b - self.depth * (b < last)) for (a, b), (first, last) in pairs
         )
         return (top, max(top, bottom)), (left, max(left, right))
+
+
+class Needs(Protocol):
+    """Which boxes a rank gets of others, and gives to others, each with the other rank."""
+
+    def incoming(self, rank: int) -> Sequence[tuple[int, Box]]: ...
+
+    def outgoing(self, rank: int) -> Sequence[tuple[int, Box]]: ...
+
+
+def area(box: Box) -> int:
+    """Return the number of points of a box."""
+    (top, bottom), (left, right) = box
+    return (bottom - top) * (right - left)
+
+
+def displacement(layout: Needs, to: int, rank: int, box: Box) -> int:
+    """Return where the points of `box`, which `rank` owns, begin in the landing area of the rank `to`."""
+    arriving = layout.incoming(to)
+    return sum(area(other) for _, other in arriving[: arriving.index((rank, box))])

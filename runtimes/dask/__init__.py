@@ -58,6 +58,7 @@ class Runtime(Tagged):
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(messages=_sent.halos),
+        "amr": Cell(messages=_sent.refinements),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(
             options=(Option("variant", "blocks", "messages of blocks, or dask.array's rechunk", VARIANTS),),

@@ -57,6 +57,7 @@ class Runtime(MPIRuntime):
             messages=sent.reduce,
         ),
         "stencil": Cell(messages=_sent.halos),
+        "amr": Cell(messages=_sent.refinements),
         "synch_global": Cell(messages=_sent.digits),
         "synch_p2p": Cell(messages=_sent.pipeline),
         "transpose": Cell(

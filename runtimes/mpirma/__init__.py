@@ -77,6 +77,8 @@ class Runtime(MPIRuntime):
         "stencil": Cell(
             options=(Option("sync", "fence", SYNC, ("fence", "pscw", "passive")),), messages=_sent.boxes
         ),
+        # A fence would have all ranks wait for the few that have a refinement.
+        "amr": Cell(options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),), messages=_sent.refinements),
         "synch_p2p": Cell(
             options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),), messages=_sent.pipeline
         ),
