@@ -182,6 +182,16 @@ class Amr(Problem):
                     f"a star of radius {self.radius} does not fit {side} points a side",
                     "use more of them, or a smaller --radius",
                 )
+        self._refuse_members(size)
+        if self.rounding > sum(1 / k for k in range(1, self.radius + 1)) / (4 * self.radius):
+            raise Refusal(
+                "--iterations",
+                f"float64 rounds by up to {self.rounding:.2g} here, which could hide a lost halo",
+                "use fewer iterations",
+            )
+
+    def _refuse_members(self, size: int) -> None:
+        """Raise Refusal if the strategy cannot divide the grids over `size` members."""
         if self.balance == "high-water" and size == 1:
             raise Refusal(
                 "--balance", "high-water divides at least two ranks", "use another one, or more ranks"
@@ -190,16 +200,6 @@ class Amr(Problem):
             raise Refusal("--spread", f"{self.balance} says itself which ranks there are", "leave it out")
         if not 0 <= self.spread <= size:
             raise Refusal("--spread", f"{self.spread} of {size} ranks", f"use 1 to {size}")
-        self._refuse_narrow(size)
-        if self.rounding > sum(1 / k for k in range(1, self.radius + 1)) / (4 * self.radius):
-            raise Refusal(
-                "--iterations",
-                f"float64 rounds by up to {self.rounding:.2g} here, which could hide a lost halo",
-                "use fewer iterations",
-            )
-
-    def _refuse_narrow(self, size: int) -> None:
-        """Raise Refusal if a piece is narrower than the radius in a direction in which it has a neighbour."""
         background, *refinements = self.layout(size).meshes
         if wrong := narrow(background):
             raise Refusal(
