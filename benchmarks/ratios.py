@@ -48,6 +48,7 @@ WORDS = {
     "synch_global": "100000 10000",
     "branch": "1000 100000 vector_go",
     "refcount": "1000000",
+    "amr": "10 {n} 1000 2 2 1 5",
 }
 
 

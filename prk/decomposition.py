@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import groupby
 from math import gcd, isqrt
+from typing import Protocol
 
 # Half-open ranges of rows and of columns.
 Box = tuple[tuple[int, int], tuple[int, int]]
@@ -245,3 +246,17 @@ def _nested(n: int, parts: int, inner: int) -> list[int]:
         start, stop = block(n, parts, index)
         found += [start + block(stop - start, inner, place)[1] for place in range(inner)]
     return found
+
+
+class Needs(Protocol):
+    """Which boxes a rank gets of others, and gives to others, each with the other rank."""
+
+    def incoming(self, rank: int) -> Sequence[tuple[int, Box]]: ...
+
+    def outgoing(self, rank: int) -> Sequence[tuple[int, Box]]: ...
+
+
+def displacement(layout: Needs, to: int, rank: int, box: Box) -> int:
+    """Return where the points of `box`, which `rank` owns, begin in the landing area of the rank `to`."""
+    arriving = layout.incoming(to)
+    return sum(area(other) for _, other in arriving[: arriving.index((rank, box))])

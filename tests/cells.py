@@ -83,6 +83,14 @@ PROBLEMS: dict[str, list[dict[str, Any]]] = {
             "scan": "whole",
         },
     ],
+    # Refinements that overlap, meet or lie apart; copied, or interpolated; alive for ever, or now and then.
+    "amr": [
+        {"n": 26, "refinement": 15, "level": 1, "period": 1, "sub": 2, "radius": 2, "balance": "no-talk"},
+        {"n": 26, "refinement": 9, "level": 1, "period": 1, "sub": 2, "radius": 2},
+        {"n": 26, "refinement": 7, "level": 1, "period": 1, "radius": 2, "spread": 2},
+        {"n": 17, "refinement": 9, "level": 1, "duration": 2, "radius": 1, "balance": "high-water"},
+        {"n": 26, "refinement": 26, "level": 0, "period": 1, "sub": 1, "radius": 2},
+    ],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
     "ddp": [{"batch": 48, "learning_rate": 0.2}],
     "allreduce": [

@@ -331,3 +331,35 @@ def pic(n, particles, k, m, mode, repetitions, events="", **more):
     mesh = np.repeat((-1.0) ** np.arange(n)[:, None], n, axis=1)
     particles_and_ends = Keyed(np.arange(len(found)), values)
     return {"particles": particles_and_ends, "mesh": Keyed(np.arange(n * n), mesh.ravel())}
+
+
+def amr(n, refinement, level, period, duration, sub, radius, repetitions, **others):
+    """Return the background's and the refinements' fields, updated one after the other."""
+    e = 2**level
+    fine = (refinement - 1) * e + 1
+    x = np.arange(fine) / e
+
+    def update(a, b, scale):
+        m, r = len(a), radius
+        for k in range(1, r + 1):
+            across, along = slice(r, m - r), (slice(r + k, m - r + k), slice(r - k, m - r - k))
+            b[across, across] += scale / (2 * k * r) * (a[along[0], across] - a[along[1], across])
+            b[across, across] += scale / (2 * k * r) * (a[across, along[0]] - a[across, along[1]])
+        a += 1
+
+    a, b = np.add.outer(np.arange(float(n)), np.arange(float(n))), np.zeros((n, n))
+    fields, far = {"in": a, "out": b}, n - refinement
+    for g in range(4):
+        fields |= {f"in {g}": np.zeros((fine, fine)), f"out {g}": np.zeros((fine, fine))}
+    for k in range(repetitions):
+        g = k // period % 4
+        if k % period == 0:
+            row, column = ((0, 0), (far, far), (far, 0), (0, far))[g]
+            part, points = a[row : row + refinement, column : column + refinement], np.arange(refinement)
+            lines = np.array([np.interp(x, points, line) for line in part])
+            fields[f"in {g}"] = np.array([np.interp(x, points, line) for line in lines.T]).T
+        if k % period < duration:
+            for _ in range(sub):
+                update(fields[f"in {g}"], fields[f"out {g}"], e)
+        update(a, b, 1)
+    return fields

@@ -42,14 +42,14 @@ def weights(pattern, radius):
 
 
 @intrinsic(prefer_literal=True)
-def _accumulate(typingctx, inp, out, i, j, pattern, radius, rows, lanes):
-    """Add the weighted sums to out[i:i+rows, j:j+lanes]; the last four arguments are compile-time constants.
+def _accumulate(typingctx, inp, out, i, j, pattern, radius, scale, rows, lanes):
+    """Add the weighted sums to out[i:i+rows, j:j+lanes]; the last five arguments are compile-time constants.
 
     Written as vector IR because the same sums in plain Numba loops ran at 0.30 of Nstream's rate, not at 1.1.
     The order of the additions of one element does not depend on rows and lanes, nor does its value.
     """
     r, height, width = radius.literal_value, rows.literal_value, lanes.literal_value
-    w = weights(pattern.literal_value, r)
+    w = weights(pattern.literal_value, r) * scale.literal_value
     scalar = np.dtype(inp.dtype.name).type
     size = inp.dtype.bitwidth // 8
 
@@ -83,7 +83,7 @@ def _accumulate(typingctx, inp, out, i, j, pattern, radius, rows, lanes):
             builder.store(sums[b], address(target.data, b, 0), align=size)
         return context.get_dummy_value()
 
-    return types.void(inp, out, types.intp, types.intp, pattern, radius, rows, lanes), codegen
+    return types.void(inp, out, types.intp, types.intp, pattern, radius, scale, rows, lanes), codegen
 
 
 @njit(cache=True, nogil=True)
@@ -96,26 +96,28 @@ def increment(inp, i0, i1, j0, j1):
             row[j] += one
 
 
-def sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
+def sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1, scale=1):
     """Add the weighted sums of inp to out[r0:r1, c0:c1] and then 1 to inp[i0:i1, j0:j1], in compiled code.
 
     Two C-contiguous arrays of the same shape and type, whose ghost points exist; either box may be empty.
     The increment is fused: an element is incremented when nothing that follows reads it any more.
-    Pattern and radius are compile-time constants: literals, or variables of an enclosing function.
+    Pattern, radius and scale, an integer that multiplies the weights, are compile-time constants: literals,
+    or variables of an enclosing function.
     """
     raise NotImplementedError("called from Python: use make_sweep")
 
 
 @overload(sweep, prefer_literal=True, jit_options={"nogil": True})
-def _compiled_sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
+def _compiled_sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1, scale=1):
     # Constants as arguments, not as variables of a factory: so they are part of the compiled function's name.
     # Code is linked by name, and two stencils that two processes cached were one to a third that linked both.
     kind, r = pattern.literal_value, radius.literal_value
+    times = getattr(scale, "literal_value", 1)
     itemsize = inp.dtype.bitwidth // 8
     lanes = (64 if llvm.get_host_cpu_features().get("avx512f") else 32) // itemsize
     wide = TILE_BYTES // itemsize
 
-    def run(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
+    def run(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1, scale=1):
         if r1 <= r0 or c1 <= c0:
             increment(inp, i0, i1, j0, j1)
             return
@@ -129,18 +131,18 @@ def _compiled_sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
             blocks = r1 - (r1 - r0) % ROWS
             for i in range(r0, blocks, ROWS):
                 for j in range(t0, vectors, lanes):
-                    _accumulate(inp, out, i, j, kind, r, ROWS, lanes)
+                    _accumulate(inp, out, i, j, kind, r, times, ROWS, lanes)
                 for k in range(i, i + ROWS):
                     for j in range(vectors, t1):
-                        _accumulate(inp, out, k, j, kind, r, 1, 1)
+                        _accumulate(inp, out, k, j, kind, r, times, 1, 1)
                 unread = max(done, min(i1, i + ROWS - r))
                 increment(inp, done, unread, left, right)
                 done = unread
             for i in range(blocks, r1):
                 for j in range(t0, vectors, lanes):
-                    _accumulate(inp, out, i, j, kind, r, 1, lanes)
+                    _accumulate(inp, out, i, j, kind, r, times, 1, lanes)
                 for j in range(vectors, t1):
-                    _accumulate(inp, out, i, j, kind, r, 1, 1)
+                    _accumulate(inp, out, i, j, kind, r, times, 1, 1)
             increment(inp, done, i1, left, right)
             left = right
 
@@ -148,12 +150,12 @@ def _compiled_sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
 
 
 @functools.cache
-def make_sweep(pattern, radius):
-    """Return `sweep` compiled for one stencil, to be called from Python without the first two arguments."""
-    pattern, radius = str(pattern), int(radius)
+def make_sweep(pattern, radius, scale=1):
+    """Return `sweep` compiled for one stencil, to be called from Python with the arrays and boxes only."""
+    pattern, radius, scale = str(pattern), int(radius), int(scale)
 
     @njit(cache=True, nogil=True)
     def run(inp, out, r0, r1, c0, c1, i0, i1, j0, j1):
-        sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1)
+        sweep(pattern, radius, inp, out, r0, r1, c0, c1, i0, i1, j0, j1, scale)
 
     return run

@@ -37,6 +37,11 @@ class Stencil(Problem):
         return 4 * self.radius + 1 if self.pattern == "star" else (2 * self.radius + 1) ** 2
 
     @property
+    def scale(self) -> int:
+        """Return what multiplies the weights: 1, but on a grid that is finer than another one."""
+        return 1
+
+    @property
     def interior(self) -> tuple[int, int]:
         """Return the half-open range of rows (and of columns) that the stencil updates."""
         return self.radius, self.n - self.radius
@@ -46,9 +51,7 @@ class Stencil(Problem):
         return (2 * self.points + 1) * (self.n - 2 * self.radius) ** 2
 
     def cost(self, size: int, repetition: int = 1) -> Cost:
-        px, py = decomposition.grid(size)
-        # The largest of the tiles with the most neighbours: the first one, or the first one inside.
-        tile = self.tile((px > 2) + (py > 2) * px, size)
+        tile = self.tile(self.busiest(size), size)
         height, width = tile.shape
         beside = (tile.west is not None) + (tile.east is not None)
         above = (tile.north is not None) + (tile.south is not None)
@@ -85,8 +88,18 @@ class Stencil(Problem):
     def tile(self, rank: int, size: int) -> Tile:
         return decomposition.tile(self.n, self.n, size, rank)
 
+    def busiest(self, size: int) -> int:
+        """Return the rank with the largest of the tiles with the most neighbours."""
+        px, py = decomposition.grid(size)
+        # The first one, or the first one inside.
+        return (px > 2) + (py > 2) * px
+
+    def largest_tile(self, size: int) -> tuple[int, int]:
+        """Return the shape of the largest tile."""
+        return self.tile(0, size).shape
+
     def memory(self, size: int) -> int:
-        height, width = self.tile(0, size).shape
+        height, width = self.largest_tile(size)
         framed = (height + 2 * self.radius) * (width + 2 * self.radius)
         halos = 4 * self.radius * (height + width + 2 * self.radius)
         return (2 * framed + halos) * np.dtype(self.dtype).itemsize

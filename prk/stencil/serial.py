@@ -25,7 +25,7 @@ class Kernel(kernel.Kernel[Stencil]):
     def setup(self) -> None:
         problem = self.problem
         self.tile = self.place()
-        self.sweep = loops.make_sweep(problem.pattern, problem.radius)
+        self.sweep = loops.make_sweep(problem.pattern, problem.radius, problem.scale)
         self.held = self.room()
         height, width = (stop - start for start, stop in self.held)
         self.inp, self.out = self.allocate((height, width))
@@ -81,6 +81,10 @@ class Kernel(kernel.Kernel[Stencil]):
 
     def step(self) -> None:
         self.exchange()
+        self.update()
+
+    def update(self) -> None:
+        """Add the weighted sums to the output, and 1 to the input."""
         self.sweep(self.inp, self.out, *self.inner, *self.own)
 
     def fields(self) -> Fields:

@@ -29,6 +29,7 @@ UNFIT = (
 )
 # Elements of a message of sums, as many as such a square has, and how many of them are on their way.
 SEGMENT, AHEAD = SIDE**2, 2
+PLACED = "who updates a refinement: members, or tasks that Dask's scheduler places"
 
 
 def transpose_sent(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
@@ -59,6 +60,24 @@ def refuse_balance(problem: Any, options: Options, size: int) -> None:
         raise Refusal("--blocks", "a worker has one tile", "leave it out, or use --balance runtime")
 
 
+def amr_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes; tasks make new bands, while the ones before are there."""
+    new = 8 * 4 * problem.fine**2 // size if options["variant"] == "tasks" else 0
+    return problem.memory(size) + new
+
+
+def refuse_bands(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if tasks cannot update bands of the refinements."""
+    if options["variant"] != "tasks":
+        return
+    if problem.balance != "fine-grain" or problem.spread:
+        raise Refusal("--variant", "Dask itself says where tasks run", "leave out --balance and --spread")
+    most = problem.fine // problem.radius // size
+    if not 1 <= options["bands"] <= most:
+        works = f"use 1 to {most}" if most else "use a larger --refinement, or fewer workers"
+        raise Refusal("--bands", f"{options['bands']} a worker are none, or thinner than the radius", works)
+
+
 class Runtime(Tagged):
     name = "dask"
     title = "Dask: a pinned task a worker, messages between workers"
@@ -79,6 +98,15 @@ class Runtime(Tagged):
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(messages=_sent.halos),
+        "amr": Cell(
+            options=(
+                Option("variant", "members", PLACED, ("members", "tasks")),
+                Option("bands", 2, "bands of rows a worker into which tasks divide a refinement"),
+            ),
+            memory=amr_memory,
+            refuse=refuse_bands,
+            messages=_sent.refinements,
+        ),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(
             options=(Option("variant", "blocks", "messages of blocks, or dask.array's rechunk", VARIANTS),),

@@ -81,6 +81,8 @@ class Runtime(MPIRuntime):
             messages=_sent.boxes,
             schedule=steps.stencil,
         ),
+        # A fence would have all ranks wait for the few that have a refinement.
+        "amr": Cell(options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),), messages=_sent.refinements),
         "synch_p2p": Cell(
             options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),),
             messages=_sent.pipeline,

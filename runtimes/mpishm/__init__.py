@@ -125,6 +125,11 @@ class Runtime(MPIRuntime):
             messages=sent.stencil,
             schedule=steps.stencil,
         ),
+        # A barrier would have all ranks of a group wait for the few that have a refinement.
+        "amr": Cell(
+            options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
+            messages=_sent.refinements,
+        ),
         "synch_p2p": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
             messages=sent.synch_p2p,

@@ -1,15 +1,13 @@
 """Stencil, MPI shared memory: a super-tile a group of ranks, with a ghost frame around it only."""
 
-from collections.abc import Callable
-
 import numpy as np
-from mpi4py import MPI
 
 from prk import decomposition
 from prk.decomposition import Box, SuperTiles, Tile
 from prk.stencil import loops, serial
 
 from .._mpi.group import Group, Meeting
+from .._mpi.points import Exchange
 
 
 class Kernel(serial.Kernel):
@@ -24,8 +22,8 @@ class Kernel(serial.Kernel):
         super().setup()
         partners = [partner - self.group.first for partner in self.layout.partners(rank)]
         self.meet = Meeting(self.group, partners, self.options["local-sync"])
-        self.arrivals = [self.piece(self.comm.Recv_init, *p) for p in self.layout.incoming(rank)]
-        self.departures = [self.piece(self.comm.Send_init, *p) for p in self.layout.outgoing(rank)]
+        arriving, leaving = self.layout.incoming(rank), self.layout.outgoing(rank)
+        self.perimeter = Exchange(self.comm, map(self.points, arriving), map(self.points, leaving))
 
     def place(self) -> Tile:
         return Tile(*self.layout.tiles[self.comm.rank])
@@ -37,21 +35,13 @@ class Kernel(serial.Kernel):
         inp, out = (self.group.share_one(shape, self.problem.dtype) for _ in range(2))
         return inp, out
 
-    def piece(self, request: Callable[..., MPI.Prequest], other: int, box: Box) -> "Piece":
+    def points(self, piece: tuple[int, Box]) -> tuple[int, np.ndarray]:
+        other, box = piece
         r0, r1, c0, c1 = self.indices(box)
-        return Piece(request, other, self.inp[r0:r1, c0:c1])
+        return other, self.inp[r0:r1, c0:c1]
 
     def exchange(self) -> None:
-        for piece in self.arrivals:
-            piece.request.Start()
-        for piece in self.departures:
-            piece.buffer[:] = piece.points
-            piece.request.Start()
-        for piece in self.arrivals:
-            piece.request.Wait()
-            piece.points[:] = piece.buffer
-        for piece in self.departures:
-            piece.request.Wait()
+        self.perimeter()
 
     def step(self) -> None:
         top, bottom, left, right = self.own
@@ -71,15 +61,6 @@ class Kernel(serial.Kernel):
             loops.increment(self.inp, *rim)
 
     def close(self) -> None:
-        for piece in self.arrivals + self.departures:
-            piece.request.Free()
+        self.perimeter.free()
         self.meet.close()
         self.group.close()
-
-
-class Piece:
-    """Some points of the array that travel in one message, from or to a rank of another group."""
-
-    def __init__(self, request: Callable[..., MPI.Prequest], other: int, points: np.ndarray):
-        self.points, self.buffer = points, points.copy()
-        self.request = request(self.buffer, other)

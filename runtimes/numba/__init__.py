@@ -42,6 +42,7 @@ class Runtime(Threads):
                 ),
             ),
         ),
+        "amr": Cell(crew=True),
         "reduce": Cell(crew=True),
         "branch": Cell(crew=True),
         "refcount": Cell(crew=True),

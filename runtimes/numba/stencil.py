@@ -42,9 +42,9 @@ class Kernel(serial.Kernel):
 
 
 @functools.cache
-def make_band(pattern, radius):
+def make_band(pattern, radius, scale=1):
     """Return the compiled work of one thread for one stencil."""
-    pattern, r = str(pattern), int(radius)
+    pattern, r, scale = str(pattern), int(radius), int(scale)
 
     @njit(cache=True, nogil=True)
     def band(thread, team, parts, inp, out, inner, own, first, last):
@@ -62,7 +62,7 @@ def make_band(pattern, radius):
         for k in range(first, last):
             if wait(team, OPENED, k + 1) or wait(team, north, 2 * k) or wait(team, south, 2 * k):
                 return -1
-            loops.sweep(pattern, r, inp, out, r0, r1, inner[2], inner[3], i0, i1, own[2], own[3])
+            loops.sweep(pattern, r, inp, out, r0, r1, inner[2], inner[3], i0, i1, own[2], own[3], scale)
             publish(team, DONE + thread, 2 * k + 1)
             if wait(team, north, 2 * k + 1) or wait(team, south, 2 * k + 1):
                 return -1

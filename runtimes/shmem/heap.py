@@ -22,7 +22,7 @@ def rounded(size: int) -> int:
 
 def longest_edge(problem: Any, size: int) -> int:
     """Return the elements of the largest edge that any PE sends: symmetric arrays are alike on all."""
-    height, width = problem.tile(0, size).shape
+    height, width = problem.largest_tile(size)
     return problem.radius * max(width, height + 2 * problem.radius)
 
 
@@ -30,6 +30,17 @@ def stencil(problem: Any, size: int) -> int:
     """Return the bytes of the landing buffers, two a side, and of the counters."""
     landing = 8 * longest_edge(problem, size) * np.dtype(problem.dtype).itemsize
     return rounded(landing) + rounded(4 * APART * 8)
+
+
+def amr(problem: Any, size: int) -> int:
+    """Return the bytes of each grid's landing buffers and counters, and of those of the interpolations."""
+    return sum(stencil(grid, size) for grid in problem.grids(size)) + feeds(problem, size)
+
+
+def feeds(problem: Any, size: int) -> int:
+    """Return the bytes of a landing buffer a refinement, and of its counters."""
+    layout = problem.layout(size)
+    return sum(rounded(8 * feed.largest) + rounded(2 * APART * 8) for feed in layout.feeds)
 
 
 def synch_p2p(problem: Any, size: int) -> int:

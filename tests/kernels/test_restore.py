@@ -8,6 +8,7 @@ from prk.team import Solo
 
 SIZES = {
     "stencil": {"n": 40, "radius": 2},
+    "amr": {"n": 30, "refinement": 10, "level": 1, "radius": 2},
     "synch_p2p": {"m": 30, "n": 20},
     "transpose": {"order": 48},
     "nstream": {"n": 1000},

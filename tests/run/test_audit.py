@@ -20,6 +20,7 @@ from tests.wrong_ports import Place, ports, training
 
 SIZES = {
     "stencil": {"n": 40, "radius": 2},
+    "amr": {"n": 40, "refinement": 15, "level": 1, "radius": 2},
     "synch_p2p": {"m": 40, "n": 30},
     "transpose": {"order": 48},
     "nstream": {"n": 1000},
@@ -79,7 +80,7 @@ RIGHT = {
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", ["stencil", "synch_p2p", "transpose", "nstream", "allreduce"])
+@pytest.mark.parametrize("name", ["stencil", "amr", "synch_p2p", "transpose", "nstream", "allreduce"])
 def test_right_ports_pass(name, size, tmp_path, monkeypatch):
     from importlib import import_module
 
@@ -135,7 +136,7 @@ def contract_positions(repetitions, length):
     return (np.arange(repetitions) * 7919 % length).tolist()
 
 
-@pytest.mark.parametrize("name", ["stencil", "synch_p2p", "transpose", "nstream"])
+@pytest.mark.parametrize("name", ["stencil", "amr", "synch_p2p", "transpose", "nstream"])
 def test_a_part_is_what_the_whole_has_there(name):
     """Any box of the expected fields is that part of the whole, however members and blocks are cut."""
     problem = made(name, **SIZES[name], audit=SEED)

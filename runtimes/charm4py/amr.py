@@ -1,0 +1,6 @@
+from .._tagged import amr
+from .team import Timed
+
+
+class Kernel(Timed, amr.Kernel):
+    """One chare's share."""
