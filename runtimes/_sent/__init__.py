@@ -24,6 +24,8 @@ COUNT = 2**31 - 1
 
 # Why there are no counters that all members update.
 NOTHING_SHARED = "nothing is shared: only a counter's owner could update it, when asked by a message"
+# Why a runtime has no kernels whose members only compute beside each other.
+ALONE = "nothing is communicated: its members would do what mpi1's do"
 
 
 def nothing(problem: Any, options: Options, size: int, rank: int) -> Sent:

@@ -78,6 +78,8 @@ class Runtime(Tagged):
         "synch_global": Cell(messages=_sent.digits),
         "reduce": Cell(memory=reduce_memory, messages=reduce_sent),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="a replica of the model has a process to itself, which chares share"),
     }
 

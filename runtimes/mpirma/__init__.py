@@ -113,6 +113,8 @@ class Runtime(MPIRuntime):
         "sparse": Cell(options=(_sent.GATHER,), memory=_sent.sparse_memory, messages=_sent.slices_of_others),
         "dgemm": Cell(messages=_sent.panels_of_others),
         "allreduce": Cell(absent="one-sided MPI has no collectives"),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="one-sided MPI has no collectives, by which gradients are averaged"),
     }
 

@@ -130,6 +130,8 @@ class Runtime(MPIRuntime):
             messages=sent.dgemm,
         ),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=sent.allreduce),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }
 

@@ -34,6 +34,8 @@ class Runtime(Threads, MPIRuntime):
         "synch_global": Cell(absent="one thread of a rank would gather the digits, as mpi1 does"),
         "reduce": Cell(messages=_sent.reduction),
         "allreduce": Cell(absent="one thread of a rank would call the collective, as mpi1 does"),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="PyTorch computes with threads of its own: mpi1 with --torch-threads"),
     }
 

@@ -75,6 +75,8 @@ class Runtime(MPIRuntime):
             messages=_sent.from_children,
         ),
         "allreduce": Cell(absent=NO_COLLECTIVES),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }
 
