@@ -26,7 +26,8 @@ def test_kernels_tell_the_version_and_run_nothing(name, capsys):
 
 
 def test_files_that_repeat_the_version_agree():
-    heading = next(line for line in (ROOT / "CHANGELOG.md").open() if line.startswith("## "))
+    headings = [line for line in (ROOT / "CHANGELOG.md").open() if line.startswith("## ")]
+    heading = next(line for line in headings if not line.endswith("(unreleased)\n"))
     version, released = re.fullmatch(r"## (\S+) \((.*)\)\n", heading).groups()
     assert version == prk.__version__
     citation = (ROOT / "CITATION.cff").read_text()
