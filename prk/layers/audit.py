@@ -10,8 +10,9 @@ from prk.check import Fresh
 from prk.layers.operators import elements
 from prk.layers.problem import TOLERANCE, Layers, rounded
 
-# So many numbers add up with no more than the usual error.
-FEW = 1024
+# By how much the error may grow with each number that is added up, where terms cancel to little that have an
+# error in common: a mean that is rounded to single precision.
+GROWTH = 1e-7
 
 
 def expected(
@@ -37,9 +38,8 @@ def made(problem: Layers, fresh: Any, rank: int) -> dict[str, np.ndarray]:
 
 
 def tolerance(problem: Layers, size: int, name: str) -> float:
-    """Return the error that a right result may have; what is given is exact.
-
-    Errors of sums over many numbers grow as these do at random, while they may cancel to little.
-    """
-    given = problem.given(problem.line)
-    return 0.0 if name in given else TOLERANCE[problem.dtype] * max(1.0, math.sqrt(elements(given) / FEW))
+    """Return the error that a right result may have; what is given is exact."""
+    given, operator = problem.given(problem.line), problem.line.operator
+    if name in given:
+        return 0.0
+    return TOLERANCE[problem.dtype] + (GROWTH * elements(given) if operator.cancels else 0.0)

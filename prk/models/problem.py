@@ -46,7 +46,7 @@ class Models(Problem):
     }
 
     iterations: int = parameter(3, "timed batches; one more runs first, untimed", label="Number of batches")
-    model: str = parameter("mobilenet_v1", f"what is run: {', '.join(zoo.names())}", label="Model")
+    model: str = parameter("digits", f"what is run: {', '.join(zoo.names())}", label="Model")
     batch: int = parameter(1, "samples in a batch of each member", label="Batch", size=True)
     direction: str = parameter(
         "forward", "forwards only, or with the gradients of all weights", ("forward", "training"),

@@ -31,6 +31,8 @@ class Operator:
     sizes: ClassVar[Mapping[str, int | None]]
     # Whether its gradient needs what went in.
     remembers: ClassVar[bool] = True
+    # Whether its gradient holds sums of large terms that may cancel.
+    cancels: ClassVar[bool] = False
     # Whether it draws random numbers, which nobody else can tell.
     draws: ClassVar[bool] = False
 

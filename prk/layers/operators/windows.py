@@ -104,6 +104,7 @@ class BatchNorm(Operator):
     """y = g (x - mean) / deviation + b, mean and deviation of each channel of this batch."""
 
     name = "batch_norm"
+    cancels = True
     sizes: ClassVar[Mapping[str, int | None]] = dict.fromkeys(("n", "c", "h", "w"))
 
     def inputs(self, s: Sizes) -> Shapes:
