@@ -83,6 +83,7 @@ class CosineNorm(Operator):
     """y = cosine of the angles between the rows of x and of w (Luo et al., 2017, without a bias)."""
 
     name = "cosine_norm"
+    cancels = True
     sizes: ClassVar[Mapping[str, int | None]] = {"n": None, "i": None, "o": None}
 
     def inputs(self, s: Sizes) -> Shapes:
