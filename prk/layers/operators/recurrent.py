@@ -4,6 +4,7 @@ Weights w of the inputs and u of the state hold the gates' rows one after the ot
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -150,10 +151,18 @@ def by_library(name: str, s: Sizes, t: Mapping[str, Any]) -> Any:
     """Return the states of all steps by PyTorch's own layer of this name."""
     import torch
 
-    zeros = torch.zeros(1, s.n, s.h, dtype=t["x"].dtype, device=t["x"].device)
+    zeros = nothing(s.n, s.h, t["x"].dtype, t["x"].device)
     state = (zeros, zeros) if name == "lstm" else zeros
     weights = [t[n] for n in ("w", "u", "bi", "bh")]
     # With biases, one layer, no dropout, one direction, steps first; trained where weights are.
     return getattr(torch._VF, name)(
         t["x"], state, weights, True, 1, 0.0, weights[0].requires_grad, False, False
     )[0]
+
+
+@lru_cache(maxsize=1)
+def nothing(n: int, h: int, dtype: Any, device: Any) -> Any:
+    """Return the first state, which a call need not make anew."""
+    import torch
+
+    return torch.zeros(1, n, h, dtype=dtype, device=device)
