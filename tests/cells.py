@@ -91,6 +91,13 @@ PROBLEMS: dict[str, list[dict[str, Any]]] = {
         {"n": 17, "refinement": 9, "level": 1, "duration": 2, "radius": 1, "balance": "high-water"},
         {"n": 26, "refinement": 26, "level": 0, "period": 1, "sub": 1, "radius": 2},
     ],
+    # A line each; what a member computes with others beside it. All operators: tests/kernels/test_layers.py.
+    "layers": [
+        {"shape": "convolution n=2 c=2 h=5 w=4 k=3 r=3 s=2 stride=2 pad=1"},
+        {"shape": "lstm t=2 n=2 i=3 h=2", "direction": "backward"},
+        {"shape": "softmax n=3 c=7", "dtype": "bfloat16"},
+    ],
+    "models": [{"model": "digits", "batch": 5}],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
     "ddp": [{"batch": 48, "learning_rate": 0.2}],
     "allreduce": [

@@ -1,12 +1,14 @@
 """The kernels once more, in plain NumPy on whole grids, sharing nothing with the package but the formulas."""
 
 import math
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prk.check import Keyed
+from tests import naive
 
 
 def stencil(n, radius, pattern, dtype, repetitions):
@@ -200,6 +202,64 @@ def ddp(batch, seed, learning_rate, repetitions, members, **others):
         "loss": losses,
         "error": np.zeros((members, 4)),
     }
+
+
+def bfloat16(values):
+    """Return the nearest numbers of 8 bits."""
+    mantissa, exponent = np.frexp(values.astype(float))
+    return np.ldexp(np.round(mantissa * 256) / 256, exponent)
+
+
+def layers(shape, direction, dtype, seed, repetitions, members, **_):
+    """Return what every member is given, drawn as documented, and what it makes of that, a row each."""
+    name, *words = shape.split()
+    s = {k: int(v) for k, v in (word.split("=") for word in words)}
+    stride, gates = s.get("stride", 1), 4 * s.get("h", 1)
+    shapes: dict[str, tuple[int, ...]]
+    out: tuple[int, ...]
+    if name == "convolution":
+        high, wide = ((s[a] + 2 * s["pad"] - s[b]) // stride + 1 for a, b in ("hr", "ws"))
+        shapes = {"x": (s["n"], s["c"], s["h"], s["w"]), "w": (s["k"], s["c"], s["r"], s["s"])}
+        out = (s["n"], s["k"], high, wide)
+    elif name == "lstm":
+        shapes = {"x": (s["t"], s["n"], s["i"]), "w": (gates, s["i"]), "u": (gates, s["h"])}
+        shapes |= {"bi": (gates,), "bh": (gates,)}
+        out = (s["t"], s["n"], s["h"])
+    else:
+        shapes, out = {"x": (s["n"], s["c"])}, (s["n"], s["c"])
+    names = list(shapes)
+    found: dict[str, list[np.ndarray]] = {}
+    if direction == "backward":
+        shapes = {**shapes, "dy": out}
+    for rank in range(members):
+        given = {}
+        for key, own in shapes.items():
+            draw = np.random.default_rng((seed, zlib.crc32(key.encode()), rank))
+            values = draw.standard_normal(own, np.float32)
+            if key in ("w", "u"):
+                values /= np.float32(np.sqrt(np.prod(own[1:])))
+            given[key] = (bfloat16(values) if dtype == "bfloat16" else values).astype(float)
+        inputs = [given[key] for key in names]
+        if direction == "backward":
+            made = naive.backward(name, s, inputs, given["dy"])
+            given |= {f"d{key}": values for key, values in zip(names, made, strict=True)}
+        else:
+            given["y"] = naive.forward(name, s, inputs)
+        for key, values in given.items():
+            found.setdefault(key, []).append(values.ravel())
+    return {key: np.array(rows) for key, rows in found.items()}
+
+
+def models(model, batch, direction, seed, repetitions, members):
+    """Return what the digits' two layers say of every member's own batch, a row each."""
+    assert (model, direction) == ("digits", "forward")
+    draw = np.random.default_rng((seed, 0))
+    a, b = (draw.standard_normal(s, np.float32) * np.sqrt(2 / s[1]) for s in ((128, 64), (10, 128)))
+    rows = []
+    for rank in range(members):
+        x = np.random.default_rng((seed, 1 + rank)).standard_normal((batch, 64), np.float32)
+        rows.append((np.maximum(x @ a.T, 0) @ b.T).ravel())
+    return {"outputs": np.array(rows), "error": np.zeros((members, 1))}
 
 
 def random(ratio, log2_size, lookahead, repetitions, members):

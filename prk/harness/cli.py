@@ -135,6 +135,16 @@ def _parser() -> Parser:
     drawn = add_folder(commands, "plot", "draw the figures", do_plot)
     drawn.add_argument("--format", action="append", choices=style.FORMATS, help="default: all of them")
     add_folder(commands, "report", "write the figures and one self-contained page", do_report)
+    roofed = commands.add_parser(
+        "roofline",
+        help="draw what sweeps reach of the machine's roofs, and write the page",
+        allow_abbrev=False,
+    )
+    roofed.add_argument("folders", nargs="*", metavar="FOLDER")
+    roofed.add_argument(
+        "--roofs", metavar="FILE", help="measured roofs (default: measured into the first FOLDER)"
+    )
+    roofed.set_defaults(do=do_roofline, takes_points=False)
     compared = commands.add_parser("compare", help="tell whether B is better than A", allow_abbrev=False)
     compared.add_argument("a", nargs="?", metavar="A", help="FOLDER, or FOLDER:RUNTIME for one runtime of it")
     compared.add_argument("b", nargs="?", metavar="B")
@@ -343,6 +353,18 @@ def do_plot(arguments: argparse.Namespace) -> int:
 
 def do_report(arguments: argparse.Namespace) -> int:
     report_of(chosen_folder(arguments.folder))
+    return 0
+
+
+def do_roofline(arguments: argparse.Namespace) -> int:
+    # What it needs may be missing, and is slow to import.
+    from prk.harness.show import roofline
+    from prk.machine import roofs
+
+    sweeps = [rows.opened(chosen_folder(name)) for name in arguments.folders or [None]]
+    path = Path(arguments.roofs) if arguments.roofs else sweeps[0].kept.roofs
+    for written in roofline.write_all(sweeps, roofs.read(path) or roofs.measure(path)):
+        progress.say(written)
     return 0
 
 

@@ -58,6 +58,7 @@ class Store:
         self.logs = self.folder / "logs"
         self.figures = self.folder / "figures"
         self.machine = self.folder / "machine.json"
+        self.roofs = self.folder / "roofs.json"
 
     @classmethod
     def make(cls, folder: str | Path, plan: Plan) -> "Store":

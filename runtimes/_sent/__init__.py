@@ -26,6 +26,8 @@ COUNT = 2**31 - 1
 
 # Why there are no counters that all members update.
 NOTHING_SHARED = "nothing is shared: only a counter's owner could update it, when asked by a message"
+# Why a runtime has no kernels whose members only compute beside each other.
+ALONE = "nothing is communicated: its members would do what mpi1's do"
 
 # Why a tile's owner and its worker need two-sided messages, or memory that both see.
 NOT_READY = "a put does not tell the owner when a worker has room for the next tile: mpi1's messages do"

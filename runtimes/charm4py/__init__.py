@@ -98,6 +98,8 @@ class Runtime(Tagged):
             refuse=refuse_balance,
         ),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="a replica of the model has a process to itself, which chares share"),
     }
 

@@ -137,6 +137,8 @@ class Runtime(Tagged):
             messages=sent.allreduce,
             warning="Dask has no collectives: this allreduce is made of messages between its workers",
         ),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="Dask has no collectives, by which gradients are averaged"),
     }
 

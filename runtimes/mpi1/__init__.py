@@ -60,6 +60,9 @@ class Runtime(MPIRuntime):
     cells = {
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
+        # NumPy has no other type.
+        "layers": Cell(only={"dtype": ("float32",)}, messages=_sent.nothing),
+        "models": Cell(messages=_sent.nothing),
         "refcount": Cell(absent=_sent.NOTHING_SHARED),
         "random": Cell(messages=sent.random),
         "reduce": Cell(

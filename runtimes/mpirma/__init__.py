@@ -124,6 +124,8 @@ class Runtime(MPIRuntime):
         "pic": _pic.OUTBOX,
         "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent="one-sided MPI has no collectives"),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="one-sided MPI has no collectives, by which gradients are averaged"),
     }
 

@@ -166,6 +166,8 @@ class Runtime(MPIRuntime):
         "allreduce": Cell(
             only={"collective": ("allreduce",)}, messages=sent.allreduce, schedule=steps.allreduce
         ),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }
 

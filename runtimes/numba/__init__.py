@@ -53,6 +53,8 @@ class Runtime(Threads):
         ),
         "adaptive": Cell(absent="threads multiply tiles where they lie: nothing travels"),
         "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
+        "layers": Cell(crew=True, only={"dtype": ("float32",)}),
+        "models": Cell(absent="PyTorch computes with threads of its own: torch with --threads"),
         "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from prk import runtime
 from prk.job import Job, Outcome
-from prk.runtime import Clocks, Lane, Spent
+from prk.runtime import Cell, Clocks, Lane, Spent
 from prk.team import Solo
 
 
@@ -28,6 +28,8 @@ class Runtime(runtime.Runtime):
     look = ("#6b6b6b", "*", (1, 1.2))
     mortal = "it has no other member"
     unclocked = ""
+    # NumPy has no other type.
+    cells = {"layers": Cell(only={"dtype": ("float32",)})}
 
     def clocked(self, comm: Any, calls: int) -> AbstractContextManager[tuple[Any, Clocks | None]]:
         return nullcontext((comm, Alone()))

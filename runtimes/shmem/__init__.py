@@ -81,6 +81,8 @@ class Runtime(MPIRuntime):
         "pic": replace(_pic.TILES, heap=heap.pic),
         "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent=NO_COLLECTIVES),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }
 

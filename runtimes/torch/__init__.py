@@ -23,6 +23,15 @@ def refuse_place(problem: Any, options: Options, size: int) -> None:
         raise Refusal("--place", "gloo has no alltoall in place", "use --place out, or --runtime mpi1")
 
 
+THREADS = Option("threads", 1, "threads that compute in a rank", examples=(2,))
+
+
+def refuse_threads(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if no thread is to compute."""
+    if options["threads"] < 1:
+        raise Refusal("--threads", f"{options['threads']} is too few", "use at least 1")
+
+
 class Runtime(MPIRuntime):
     name = "torch"
     title = "PyTorch distributed: gloo"
@@ -32,12 +41,19 @@ class Runtime(MPIRuntime):
     mortal = "gloo's process group ends with the first member that does"
     unclocked = "gloo communicates in threads of its own, and PyTorch waits for them unseen"
     cells = {
-        "*": Cell(absent="PyTorch is measured by what it is used for: collectives and training"),
+        "*": Cell(
+            absent="PyTorch is measured by what it is used for: layers, models, collectives and training"
+        ),
         "allreduce": Cell(refuse=refuse_place, messages=_sent.collective),
+        "layers": Cell(options=(THREADS,), refuse=refuse_threads, messages=_sent.nothing),
+        "models": Cell(options=(THREADS,), refuse=refuse_threads, messages=_sent.nothing),
         "ddp": Cell(
             options=(Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),)
         ),
     }
+
+    def threads(self, options: Options) -> int:
+        return int(options.get("threads", 1))
 
     def launch(self, job: Job) -> Outcome:
         """Run on the team that torchrun started, else on MPI's, which also tells gloo the address."""

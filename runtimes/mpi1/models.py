@@ -1,0 +1,7 @@
+"""Models, ranks as workers: nothing is communicated, all share the bandwidth of their node."""
+
+from prk.models import serial
+
+
+class Kernel(serial.Kernel):
+    """The serial version on each rank's own batch."""
