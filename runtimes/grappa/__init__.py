@@ -114,4 +114,9 @@ class Runtime(MPIRuntime):
         "refcount": Cell(absent=NO_LOCKS),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
+        "amr": Cell(absent=COARSE),
+        "pic": Cell(absent=COARSE),
+        "adaptive": Cell(absent=_sent.NOT_READY),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
     }

@@ -10,12 +10,11 @@ import numpy as np
 from mpi4py import MPI
 from numba import njit
 
-from prk.decomposition import SuperTiles
+from prk.decomposition import SuperTiles, area, displacement
 from prk.stencil import serial
 
 from .._clocks import begun, waited
 from .._compiled import first_error
-from ..mpirma.stencil import area, displacement
 from .core import FILL, WRITE, Home, check, delegate, is_full, numbers, read_fe, read_ff, rest, send_all
 
 # Pieces of a ghost frame: four sides and four corners.

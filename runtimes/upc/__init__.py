@@ -91,6 +91,11 @@ class Runtime(MPIRuntime):
         "synch_global": Cell(messages=pulled(_sent.digits_to_all)),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
+        "amr": Cell(absent="not written yet"),
+        "pic": Cell(absent="not written yet"),
+        "adaptive": Cell(absent=_sent.NOT_READY),
+        "layers": Cell(absent=_sent.ALONE),
+        "models": Cell(absent=_sent.ALONE),
     }
 
     def probe(self, job: Job, comm: Any) -> str:
