@@ -84,6 +84,7 @@ def best(point: Any, folder: Path, repeat: int) -> float:
             env={**os.environ, **launcher.environment(False)},
             timeout=300,
             check=False,
+            stdout=subprocess.DEVNULL,
         )
         if done.returncode:
             raise SystemExit(f"{point} failed")

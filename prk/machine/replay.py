@@ -198,16 +198,18 @@ class Replay:
         size = len(step.width)
         where = places(self.model, self.layout, step.threads)
         member = np.arange(size)
-        net = self.net[where.distance(member, np.roll(member, -1))]
-        latency, overhead, _, per_byte, flag = net.T
+        distance = where.distance(member, np.roll(member, -1))
+        latency, overhead, _, per_byte, flag = self.net[distance].T
+        # As `message` has it.
+        one, back = np.where(distance < 2, flag, latency), np.where(distance < 2, 0.0, 2 * latency)
         transfer = 8.0 * step.group * per_byte
         way = np.array(step.way)
         zero = np.zeros(size)
         named = {
             SEND: (overhead, latency + transfer, zero, overhead),
-            POSTED: (2 * overhead, latency + transfer, zero, 2 * overhead),
-            FLUSHED: (2 * overhead + 2 * latency + transfer, latency, 2 * latency, overhead),
-            ORDERED: (2 * overhead, latency + transfer, zero, overhead),
+            POSTED: (2 * overhead, one + transfer, zero, 2 * overhead),
+            FLUSHED: (2 * overhead + back + transfer, one, back, overhead),
+            ORDERED: (2 * overhead, one + transfer, zero, overhead),
             FLAG: (zero, flag, zero, zero),
         }
         found = [
@@ -215,7 +217,7 @@ class Replay:
             for k in range(4)
         ]
         before, flight, after, accept = found
-        answer = np.where(way == POSTED, latency + overhead, -1.0)
+        answer = np.where(way == POSTED, one + overhead, -1.0)
         if size == 1:
             before, flight, after, accept = (zero,) * 4
         return before, flight, after, np.roll(accept, 1), answer
@@ -304,16 +306,19 @@ def message(way, size, distance, share, net, injection):
     """
     latency, overhead, _, per_byte, flag = net[distance]
     transfer = size * per_byte
+    # Inside a node the library itself stores what is put: as a flag is, and nothing is left to be flushed.
+    one, back = flag, 0.0
     if distance >= 2:
+        one, back = latency, 2 * latency
         transfer = max(transfer, share * max(size * injection[0], injection[1]))
     if way == _FLAG:
         return 0.0, flag, 0.0, 0.0
     if way == _ORDERED:
-        return overhead, latency + transfer, 0.0, 0.0
+        return overhead, one + transfer, 0.0, 0.0
     if way == _FLUSHED:
-        return 2 * overhead + 2 * latency + transfer, latency, 2 * latency, overhead
+        return 2 * overhead + back + transfer, one, back, overhead
     if way == _GOT:
-        return overhead, 2 * latency + transfer, 0.0, 0.0
+        return overhead, one + back / 2 + transfer, 0.0, 0.0
     return overhead, latency + transfer, 0.0, overhead
 
 
@@ -342,7 +347,7 @@ def exchange(clock, source, to, size, way, completed, socket, node, group, net, 
         arrived[r] = max(arrived[r], leave + flight + accept)
         taking[r] += accept
         if completed:
-            done[s] = max(done[s], leave + flight + net[d, 0])
+            done[s] = max(done[s], leave + flight + (net[d, 0] if d >= 2 else 0.0))
     for r in range(ranks):
         clock[r] = max(max(clock[r] + taking[r], arrived[r]), done[r])
 
@@ -370,7 +375,7 @@ def around(
             before[d] *= pieces
             accept[d] *= pieces
             if answered:
-                accept[d] += net[d, 1] + (2 * net[d, 0] if way == _FLUSHED else 0.0)
+                accept[d] += net[d, 1] + (2 * net[d, 0] if way == _FLUSHED and d >= 2 else 0.0)
         busy = pack + unpack + before[0]
         # Interruptions are few among all units: only those that are hit are looked at.
         due += noise[0] * busy * units * members

@@ -181,13 +181,15 @@ def took(way: str, size: int, d: int, share: int) -> tuple[float, float, float, 
     """Return what a message takes its sender before, on its way, the sender after, and the receiver."""
     latency, overhead, per_byte = figure(d, "latency"), figure(d, "overhead"), 1 / figure(d, "bandwidth")
     sent = size * per_byte
+    # Inside a node what is put is stored, and nothing is left to be flushed.
+    one, back = (latency, 2 * latency) if d >= 2 else (figure(d, "flag"), 0.0)
     if d >= 2:
         sent = max(sent, share * size / SMALL["injection.bandwidth"], share * SMALL["injection.gap"])
     return {
         SEND: (overhead, latency + sent, 0.0, overhead),
-        ORDERED: (overhead, latency + sent, 0.0, 0.0),
-        FLUSHED: (2 * overhead + 2 * latency + sent, latency, 2 * latency, overhead),
-        GOT: (overhead, 2 * latency + sent, 0.0, 0.0),
+        ORDERED: (overhead, one + sent, 0.0, 0.0),
+        FLUSHED: (2 * overhead + back + sent, one, back, overhead),
+        GOT: (overhead, (2 * latency if d >= 2 else one) + sent, 0.0, 0.0),
         FLAG: (0.0, figure(min(d, 1), "flag") if d < 2 else 0.0, 0.0, 0.0),
     }[way]
 
@@ -227,7 +229,8 @@ def test_shifts_phase_by_phase(layout, way, size, answered, data):
             _, flight, after, accept = took(way, size, d, share)
             accept *= size > 0
             if answered:
-                accept += figure(d, "overhead") + (2 * figure(d, "latency") if way == FLUSHED else 0.0)
+                accept += figure(d, "overhead")
+                accept += 2 * figure(d, "latency") if way == FLUSHED and d >= 2 else 0.0
             clock.append(max(left[u] + after, left[source] + flight) + accept + unpack)
     assert own.clock.tolist() == pytest.approx(clock, rel=1e-12)
 
@@ -257,7 +260,7 @@ def test_exchanges_message_by_message(layout, way, completed, data):
         arrived[t] = max(arrived[t], leave + flight + accept)
         taking[t] += accept
         if completed:
-            done[s] = max(done[s], leave + flight + figure(d, "latency"))
+            done[s] = max(done[s], leave + flight + (figure(d, "latency") if d >= 2 else 0.0))
     wanted = [max(clock[r] + taking[r], arrived[r], done[r]) for r in range(ranks)]
     assert own.clock.tolist() == pytest.approx(wanted, rel=1e-12)
 
@@ -282,13 +285,14 @@ def test_a_pipeline_line_by_line(layout, way, lines, group, points):
         d = far(layout, r, (r + 1) % ranks)
         o, latency = figure(d, "overhead"), figure(d, "latency")
         sent = 8 * group / figure(d, "bandwidth")
+        one, back = (latency, 2 * latency) if d >= 2 else (figure(d, "flag"), 0.0)
         ways = {
             SEND: (o, latency + sent, 0, o),
-            ORDERED: (2 * o, latency + sent, 0, o),
-            FLUSHED: (2 * o + 2 * latency + sent, latency, 2 * latency, o),
-            POSTED: (2 * o, latency + sent, 0, 2 * o),
+            ORDERED: (2 * o, one + sent, 0, o),
+            FLUSHED: (2 * o + back + sent, one, back, o),
+            POSTED: (2 * o, one + sent, 0, 2 * o),
         }
-        said.append((*ways[way], latency + o))
+        said.append((*ways[way], one + o))
     clock, allowed, arrival = [0.0] * ranks, [0.0] * ranks, 0.0
     for _ in range(math.ceil((lines - 1) / group)):
         for r in range(ranks):
