@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from prk.layers import loops
 from prk.layers.operators import Arrays, Operator, Shapes, Sizes
 
 # The part of the numbers that dropout drops.
@@ -44,6 +43,8 @@ class Relu(Each):
         return (np.where(a["x"] > 0, a["dy"], 0),)
 
     def run(self, s: Sizes, backward: bool, a: Arrays, out: Arrays) -> None:
+        from prk.layers import loops
+
         if backward:
             loops.relu_gradient(a["x"], a["dy"], out["dx"])
         else:
@@ -73,6 +74,8 @@ class Sigmoid(Each):
         return (a["dy"] * y * (1 - y),)
 
     def run(self, s: Sizes, backward: bool, a: Arrays, out: Arrays) -> None:
+        from prk.layers import loops
+
         if backward:
             loops.sigmoid_gradient(a["x"], a["dy"], out["dx"])
         else:
@@ -156,6 +159,8 @@ class Dropout(Each):
         return (a["dy"] * a["mask"] / (1 - DROPPED),)
 
     def run(self, s: Sizes, backward: bool, a: Arrays, out: Arrays) -> None:
+        from prk.layers import loops
+
         if backward:
             np.multiply(a["dy"], a["mask"], out=out["dx"])
             out["dx"][...] *= np.float32(1 / (1 - DROPPED))

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from prk.layers import loops
 from prk.layers.operators import Arrays, Operator, Shapes, Sizes
 
 # What keeps batch norm from dividing by nothing.
@@ -56,6 +55,8 @@ class MaxPooling(Pooling):
         return (dx,)
 
     def run(self, s: Sizes, backward: bool, a: Arrays, out: Arrays) -> None:
+        from prk.layers import loops
+
         if backward:
             loops.max_pooling_gradient(a["x"], a["dy"], s.r, s.stride, out["dx"])
         else:
@@ -89,6 +90,8 @@ class AveragePooling(Pooling):
         return (dx,)
 
     def run(self, s: Sizes, backward: bool, a: Arrays, out: Arrays) -> None:
+        from prk.layers import loops
+
         if backward:
             loops.average_pooling_gradient(a["dy"], s.r, s.stride, out["dx"])
         else:
@@ -172,6 +175,8 @@ class Softmax(Operator):
         return (y * (a["dy"] - (a["dy"] * y).sum(1, keepdims=True)),)
 
     def run(self, s: Sizes, backward: bool, a: Arrays, out: Arrays) -> None:
+        from prk.layers import loops
+
         if backward:
             loops.softmax_gradient(a["x"], a["dy"], out["dx"])
         else:
