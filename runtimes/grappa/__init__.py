@@ -90,7 +90,7 @@ def updates(problem: Any, options: Options, size: int, rank: int) -> Sent | None
 class Runtime(MPIRuntime):
     name = "grappa"
     title = "Grappa's model over MPI"
-    look = ("#999999", "X", (3, 1, 1, 1, 1, 1))
+    look = ("#5b3f8c", "8", (8, 1.2, 1, 1.2))
     cells = {
         "*": Cell(
             options=(

@@ -73,7 +73,7 @@ def pieces_of_others(problem: Any, options: Options, size: int, rank: int) -> Se
 class Runtime(MPIRuntime):
     name = "upc"
     title = "UPC's model over MPI windows"
-    look = ("#000000", "P", (1, 1))
+    look = ("#7a5230", "d", (2, 2.4, 5, 1.6))
     cells = {
         "*": Cell(options=(ACCESS,), shared=True, warning=WARNING),
         "nstream": Cell(messages=_sent.nothing),

@@ -12,7 +12,7 @@ class Transpose(serial.Kernel):
     """What the wrong ones have in common: one member that takes long enough to be told from nothing."""
 
     of, members = "transpose", 1
-    given = {"order": 480, "iterations": 200}
+    given = {"order": 480, "iterations": 1000}
 
 
 class Started(Transpose):

@@ -19,7 +19,6 @@ from prk.harness.analyse.rows import Opened, Row
 from prk.harness.analyse.statistics import Summary
 from prk.harness.plan.points import Plan, Point
 from prk.harness.store import Store
-from prk.machine import replay
 from prk.machine.model import Model
 from prk.problem import Problem, Refusal, sizes
 from prk.records import write
@@ -79,6 +78,8 @@ def _of(problem: Problem, point: Point, schedule: Any, model: Model, limits: boo
     if steps is None:
         raise Refusal(point.label, "states no schedule of these parameters", "see docs/prediction.md")
     cost, cores = problem.mean_cost(layout.ranks), layout.ranks * layout.threads
+    # It imports Numba, which the other commands do without.
+    from prk.machine import replay
 
     def seconds(machine: Model) -> float:
         rates = machine.kernels.get(point.kernel)
