@@ -229,6 +229,12 @@ def test_bounds_are_measured_by_the_launcher_that_is_named(tmp_path, monkeypatch
             return "[2e9, 3e9]"
         if words[-2] == "prk.machine.access":
             return json.dumps({"chase": 1e-7, "updates": 1e7 * int(words[-1]), "atomic": 5e-9})
+        if words[-1] == "prk.runtimes._mpi.loggp":
+            near = dict.fromkeys([*model.OF_DISTANCE, "flag"], 1e-6)
+            noise = dict.fromkeys(("rate", "duration"), 1e-6)
+            return json.dumps({"sockets": 1, "distance": {"core": near}, "noise": noise})
+        if words[-2] == "prk.runtimes._mpi.alone":
+            return '{"stencil": [[1e6, 1e-3]]}'
         return '{"latency": 1e-6, "bandwidth": 1e9, "stream": 1e-7}' if "flops" not in words[-2] else "1e9"
 
     monkeypatch.setattr(measure, "_output", output)
@@ -243,6 +249,7 @@ def test_bounds_are_measured_by_the_launcher_that_is_named(tmp_path, monkeypatch
     assert (found.core_bandwidth, found.bandwidth) == (2e9, 3e9)
     assert (found.latency, found.message_stream, found.chase, found.atomic) == (1e-6, 1e-7, 1e-7, 5e-9)
     assert (found.core_updates, found.updates) == (1e7, 1e7 * found.cores)
+    assert [words[-1] for words in said if words[0] == "srun"][1] == "prk.runtimes._mpi.loggp"
 
 
 def test_within_a_job_the_bounds_are_measured_as_its_site_wants(tmp_path, monkeypatch):
@@ -252,7 +259,8 @@ def test_within_a_job_the_bounds_are_measured_as_its_site_wants(tmp_path, monkey
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     used = []
 
-    def measured(path, start):
+    def measured(path, start, nodes):
+        assert nodes == 1
         used.append(start)
         return MACHINE
 

@@ -37,7 +37,18 @@ def test_every_cell_and_option_compiles(cache, name):
             assert own, f"{how.name} was not compiled"
             for option in how.cells.get(name, Cell()).options:
                 for choice in option.choices:
-                    assert any(f"--{option.name} {choice}" in line for line in own), f"{option.name} {choice}"
+                    there = any(f"--{option.name} {choice}" in line for line in own)
+                    assert there or alone_refused(how, name, {option.name: choice}), f"{option.name} {choice}"
+
+
+def alone_refused(how, name, chosen):
+    """Tell whether an option means nothing beside the defaults of the others, so that it is refused."""
+    options = {o.name: o.default for o in how.cell(name).options} | chosen
+    try:
+        how.refuse(name, registry.problem_class(name)().smallest(2), options, 2)
+    except Refusal as refusal:
+        return str(refusal).startswith(f"--{next(iter(chosen))}:")
+    return False
 
 
 def test_after_it_nothing_is_compiled_any_more(tmp_path):
