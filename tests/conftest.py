@@ -23,6 +23,9 @@ def pytest_xdist_make_scheduler(config, log):
     """Say which tests `make test` may run side by side: xdist's groups have no effect with pytest 9."""
     from xdist.scheduler import LoadScopeScheduling
 
+    # In the order of `pytest_collection_modifyitems`.
+    config.option.loadscopereorder = False
+
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.partition("::")[0]

@@ -189,7 +189,8 @@ class Nodes:
 
         Measured by starting one on the first node, by either Python.
         """
-        places = [str(folder) for folder, _ in self.staged.values()]
+        # An environment may lie in the checkout, of which only the package is packed.
+        places = [str(folder / what[-1]) for folder, what in self.staged.values()]
         layout = {"ranks": 1, "nodes": 1, "ranks_per_node": 1, "threads": 1}
         start = step.by_mpi if registry.runtime(runtime).launched else step.srun
         told = []
