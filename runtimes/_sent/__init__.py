@@ -53,11 +53,6 @@ def boxes(problem: Any, options: Options, size: int, rank: int, group: int = 1) 
     return Sent(len(sent), points * np.dtype(problem.dtype).itemsize)
 
 
-def refinements(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
-    """Nothing is said of several members: what they send differs from repetition to repetition."""
-    return Sent() if size == 1 else None
-
-
 def pipeline(problem: Any, options: Options, size: int, rank: int) -> Sent:
     """A value a line goes to the right, `group` of them in a message, and the corner back to the start."""
     if rank == size - 1:

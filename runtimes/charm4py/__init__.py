@@ -82,7 +82,7 @@ class Runtime(Tagged):
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(grid=True, messages=_sent.halos),
-        "amr": Cell(grid=True, messages=_sent.refinements),
+        "amr": Cell(grid=True),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(messages=transpose_sent),
         "sparse": Cell(options=(_sent.GATHER,), memory=sent.sparse_memory, messages=_sent.slices),

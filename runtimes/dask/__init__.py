@@ -105,7 +105,6 @@ class Runtime(Tagged):
             ),
             memory=amr_memory,
             refuse=refuse_bands,
-            messages=_sent.refinements,
         ),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(

@@ -71,7 +71,6 @@ class Runtime(MPIRuntime):
             messages=sent.reduce,
         ),
         "stencil": Cell(messages=_sent.halos, schedule=_steps.stencil_of_halos),
-        "amr": Cell(messages=_sent.refinements),
         "synch_global": Cell(messages=_sent.digits),
         "synch_p2p": Cell(messages=_sent.pipeline, schedule=_steps.pipelined(SEND)),
         "transpose": Cell(

@@ -82,7 +82,7 @@ class Runtime(MPIRuntime):
             schedule=steps.stencil,
         ),
         # A fence would have all ranks wait for the few that have a refinement.
-        "amr": Cell(options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),), messages=_sent.refinements),
+        "amr": Cell(options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),)),
         "synch_p2p": Cell(
             options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),),
             messages=_sent.pipeline,

@@ -128,7 +128,6 @@ class Runtime(MPIRuntime):
         # A barrier would have all ranks of a group wait for the few that have a refinement.
         "amr": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
-            messages=_sent.refinements,
         ),
         "synch_p2p": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),

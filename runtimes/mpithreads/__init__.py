@@ -33,7 +33,6 @@ class Runtime(Threads, MPIRuntime):
         **Threads.cells,
         "nstream": Cell(messages=_sent.nothing),
         "stencil": Cell(messages=_sent.halos, schedule=_steps.stencil_of_halos),
-        "amr": Cell(messages=_sent.refinements),
         "synch_p2p": Cell(messages=_sent.pipeline, schedule=steps.synch_p2p),
         "transpose": mpi1.Runtime.cells["transpose"],
         "branch": Cell(absent="nothing is communicated: its threads would do what numba's do"),

@@ -57,7 +57,7 @@ class Runtime(MPIRuntime):
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(heap=heap.stencil, messages=_sent.halos, schedule=steps.stencil),
-        "amr": Cell(heap=heap.amr, messages=_sent.refinements),
+        "amr": Cell(heap=heap.amr),
         "synch_p2p": Cell(
             options=(Option("handshake", "off", HANDSHAKE, ("off", "on")),),
             heap=heap.synch_p2p,
