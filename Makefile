@@ -19,7 +19,7 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: demo test check docs bench conformance mutation soak schedules clean
+.PHONY: demo test check docs bench conformance mutants mutation soak schedules clean
 
 demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
@@ -54,6 +54,10 @@ conformance: $(VENV)/develop
 mutation: $(VENV)/develop
 	python -m prk.conformance all --only-mutate --mutate $(or $(BUDGET),3600) --shared \
 		--out results/conformance/mutants.jsonl --html results/conformance/mutation.html
+
+# Every wrong version of a cell; `make test` tries one of each cell.
+mutants: $(VENV)/develop
+	PRK_EVERY_MUTANT=1 python -m pytest -n 2 --dist load tests/runtimes/test_mutants.py
 
 # Two hundred random kills of harnesses and their launches; with SLURM=--slurm of jobs, steps and nodes.
 soak: $(VENV)/develop

@@ -41,7 +41,8 @@ def test_without_torch_training_is_listed_with_what_installs_it():
     rows = {line.split()[0]: {n: line[:end].split()[-1] for n, end in ends.items()} for line in lines}
     assert rows["mpi1"] == {"allreduce": "yes", "ddp": "-"}
     assert rows["torch"] == {"allreduce": "-", "ddp": "-"}
-    assert listed.count("torch is not installed; pip install") == 2
+    # Of models and of training, and of the runtime.
+    assert listed.count("torch is not installed; pip install") == 3
     for words in (["prk.ddp"], ["prk.allreduce", "--runtime", "torch"]):
         done = run(BIN / "python", "-m", *words)
         assert done.returncode == 2
