@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import uuid
 
 import pytest
@@ -55,6 +56,14 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _denormal_numbers():
+    """Let no training that ran in this process take the smallest numbers from the tests after it."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="module")
