@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -41,7 +42,8 @@ class Survivors:
 
     def failure(self, error: Exception) -> bool:
         """Tell whether an error may come from the loss of a rank; the ranks that are left will show it."""
-        return isinstance(error, MPI.Exception)
+        # A collective in which a rank is lost may say that it went well, and bring nothing.
+        return isinstance(error, MPI.Exception | pickle.UnpicklingError | EOFError)
 
     def agree(self, ok: bool, comm: Any = None) -> bool:
         """Return whether all ranks say that all is well, and none of them died. Equal on all that live."""

@@ -32,7 +32,8 @@ CASES = [
     # A spare dies while it waits, another one takes the place of one that computed.
     (4, P, "2@2,0@5", ["--state", "analytic", *SPARES, 2], 2, 2),
     # Partners, one after the other before another copy is due.
-    (6, P, "0@7,2@8", ["--state", "buddy", "--checkpoint", 5, *SPARES, 2], 2, 4),
+    # Partners, one after the other before another copy is due.
+    (6, P, "0@7,2@10", ["--state", "buddy", "--checkpoint", 5, *SPARES, 2], 2, 4),
     # All but one.
     (3, T, "2@3:waiting,1@9", ["--state", "buddy", "--checkpoint", 1], 2, 1),
 ]
