@@ -3,6 +3,8 @@
 Measures the machine (or takes --machine FILE), then each kernel on 1 and on all cores, on every runtime that
 has a schedule, over sizes; prints predicted over measured seconds. The rates of computation are those of
 ranks alone, over the same sizes: `error` takes them as measured, `left out` without the size to be predicted.
+A machine that others share does not run the same code at the same rate twice, so that all launches of a round
+follow each other, rates beside what they predict, and the medians of the rounds are compared.
 With --goals it times the study's curves and 131,072 ranks instead.
 """
 
@@ -10,6 +12,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,10 +34,10 @@ from prk.schedule import Layout
 
 # Of the leading parameter: multiples of the cores of usual machines, in cache and far out of it.
 SIZES: Mapping[str, Sequence[int]] = {
-    "stencil": (1000, 2000, 4000, 8000),
-    "synch_p2p": (1000, 2000, 4000, 8000),
-    "transpose": (960, 1920, 3840, 7680),
-    "ddp": (32, 64, 128, 256),
+    "stencil": (2000, 4000, 8000),
+    "synch_p2p": (2000, 4000, 8000),
+    "transpose": (1920, 3840, 7680),
+    "ddp": (32, 64, 128),
 }
 GOALS = ("study-stencil", "study-synch-p2p", "study-transpose")
 LARGE = 131_072
@@ -58,46 +61,30 @@ def planned(kernel: str, runtime: str, values: Sequence[int], cores: int) -> Pla
     return expand.make(sweep.parse({"points": [point], "seed": 1}, "benchmark", "benchmark"))
 
 
-def best(point: Any, folder: Path, repeat: int) -> float:
-    """Return the seconds of a repetition of a point, the best of several launches."""
+def launch(point: Any, folder: Path) -> float:
+    """Return the seconds of a repetition of a point in one launch."""
     path = folder / "record.json"
     values = {f"--{k.replace('_', '-')}": v for k, v in {**point.parameters, **point.options}.items()}
     words = [str(w) for pair in values.items() for w in pair if pair[1] not in (None, "")]
-    found = []
-    for _ in range(repeat):
-        path.unlink(missing_ok=True)
-        start = launcher.words(point.layout, unbound=registry.runtime(point.runtime).unbound)
-        package = registry.package_of(point.kernel)
-        done = subprocess.run(
-            [
-                *start,
-                sys.executable,
-                "-m",
-                package,
-                "--runtime",
-                point.runtime,
-                *words,
-                "--json",
-                str(path),
-                "--quiet",
-            ],
-            env={**os.environ, **launcher.environment(False)},
-            timeout=300,
-            check=False,
-            stdout=subprocess.DEVNULL,
-        )
-        if done.returncode:
-            raise SystemExit(f"{point} failed")
-        record = read.read(path)
-        found += [
-            point.metric.of(point.work, 1.0) / v for v in record["metrics"][point.metric.name]["values"]
-        ]
+    start = launcher.words(point.layout, unbound=registry.runtime(point.runtime).unbound)
+    program = ["-m", registry.package_of(point.kernel), "--runtime", point.runtime]
+    path.unlink(missing_ok=True)
+    done = subprocess.run(
+        [*start, sys.executable, *program, *words, "--json", str(path), "--quiet"],
+        env={**os.environ, **launcher.environment(False)},
+        timeout=300,
+        check=False,
+        stdout=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise SystemExit(f"{point} failed")
+    rates = read.read(path)["metrics"][point.metric.name]["values"]
     # A rate becomes seconds by the rate of one second.
-    return float(min(found))
+    return statistics.median(point.metric.of(point.work, 1.0) / rate for rate in rates)
 
 
-def alone(kernel: str, values: Sequence[int], cores: int) -> Rates:
-    """Return the rates of a kernel's computation over sizes, on one core and on all."""
+def alone(kernel: str, values: Sequence[int], cores: int) -> list[Any]:
+    """Return work and seconds of a kernel's computation over sizes, a launch on one core and one on all."""
     series = []
     for ranks in (1, cores):
         start = launcher.words({"ranks": ranks, "nodes": 1, "ranks_per_node": ranks, "threads": 1})
@@ -108,34 +95,50 @@ def alone(kernel: str, values: Sequence[int], cores: int) -> Rates:
             [*words, f"{kernel}={given}"], env=environment, check=True, stdout=subprocess.PIPE, timeout=600
         ).stdout
         series.append(json.loads(out.splitlines()[-1])[kernel])
-    one, every = series
-    columns = tuple(w for w, _ in one), tuple(s for _, s in one), tuple(s for _, s in every)
-    return Rates(*columns, "measured", "benchmarks/predict.py")
+    return series
 
 
-def compare(kernel: str, machine: Model, values: Sequence[int], folder: Path, repeat: int) -> list[float]:
+def together(rounds: Sequence[list[Any]]) -> Rates:
+    """Return the medians of rounds of `alone` as rates."""
+    one, every = (
+        [statistics.median(took[side][i][1] for took in rounds) for i in range(len(rounds[0][side]))]
+        for side in (0, 1)
+    )
+    works = tuple(work for work, _ in rounds[0][0])
+    return Rates(works, tuple(one), tuple(every), "measured", "benchmarks/predict.py")
+
+
+def compare(
+    kernel: str, runtimes: Sequence[str], machine: Model, values: Sequence[int], folder: Path, repeat: int
+) -> list[float]:
     """Print predicted over measured seconds of a kernel; return the errors that are not oversubscribed."""
     cores = int(machine["node.cores"])
     # The share of a rank is a size of its own.
     every = sorted({*values, *(v // cores if kernel == "ddp" else round(v / cores**0.5) for v in values)})
-    rates = alone(kernel, every, cores)
+    points = [
+        point
+        for runtime in runtimes
+        if registry.has(runtime, kernel) and registry.runtime(runtime).cell(kernel).schedule
+        for point in planned(kernel, runtime, values, cores).points
+    ]
+    rounds, measured = [], []
+    for _ in range(repeat):
+        rounds.append(alone(kernel, every, cores))
+        measured.append([launch(point, folder) for point in points])
+    rates = together(rounds)
     whole = replace(machine, kernels={**machine.kernels, kernel: rates})
     errors = []
-    for runtime in registry.runtimes():
-        if not registry.has(runtime, kernel) or not registry.runtime(runtime).cell(kernel).schedule:
-            continue
-        for point in planned(kernel, runtime, values, cores).points:
-            measured = best(point, folder, repeat)
-            said = predicted.of_point(point, whole).seconds
-            without = _left_out(point, machine, rates)
-            errors.append(said / measured - 1)
-            size = point.parameters[sizes(registry.problem_class(kernel))[0]]
-            print(
-                f"{kernel:<10} {point.label:<12} {point.cores:>3} cores {size:>6}"
-                f"  measured {measured * 1e3:9.3f} ms  predicted {said * 1e3:9.3f} ms"
-                f"  error {said / measured - 1:+6.1%}  left out {without / measured - 1:+6.1%}",
-                flush=True,
-            )
+    for point, took in zip(points, map(statistics.median, zip(*measured, strict=True)), strict=True):
+        said = predicted.of_point(point, whole).seconds
+        without = _left_out(point, machine, rates)
+        errors.append(said / took - 1)
+        size = point.parameters[sizes(registry.problem_class(kernel))[0]]
+        print(
+            f"{kernel:<10} {point.label:<12} {point.cores:>3} cores {size:>6}"
+            f"  measured {took * 1e3:9.3f} ms  predicted {said * 1e3:9.3f} ms"
+            f"  error {said / took - 1:+6.1%}  left out {without / took - 1:+6.1%}",
+            flush=True,
+        )
     return errors
 
 
@@ -172,7 +175,8 @@ def main() -> int:
     )
     parser.add_argument("--machine", metavar="FILE", help="default: measured now")
     parser.add_argument("--kernel", action="append", choices=sorted(SIZES), help="default: all")
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="launches a point (default: 3)")
+    parser.add_argument("--runtime", action="append", choices=registry.runtimes(), help="default: all")
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds (default: 3)")
     parser.add_argument(
         "--goals", action="store_true", help="time the predictions themselves, and nothing else"
     )
@@ -190,7 +194,14 @@ def main() -> int:
             if registry.missing(registry.BASELINE, kernel):
                 print(f"{kernel}: {registry.missing(registry.BASELINE, kernel)}")
                 continue
-            worst[kernel] = compare(kernel, machine, SIZES[kernel], folder, given.repeat)
+            worst[kernel] = compare(
+                kernel,
+                given.runtime or list(registry.runtimes()),
+                machine,
+                SIZES[kernel],
+                folder,
+                given.repeat,
+            )
     for kernel, errors in worst.items():
         ordered = sorted(map(abs, errors))
         print(f"{kernel}: error {ordered[len(ordered) // 2]:.1%} in the middle, {ordered[-1]:.1%} at most")

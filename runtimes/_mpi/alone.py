@@ -2,10 +2,11 @@
 
 Every rank runs each kernel on a team of itself, all at the same time, so that they share the memory and send
 nothing. Prints one line of JSON: of each kernel, the work of a repetition in bytes (flop, where there are
-none) and its seconds on the slowest rank, the best of several rounds, over sizes.
+none) and its seconds on the slowest rank, the median of several rounds, over sizes.
 """
 
 import json
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from prk.run import compile_cache, registry
 
 # Of the usual size; about how many seconds a round takes, and repetitions at most.
 FACTORS = (0.25, 1, 2, 4)
-ROUNDS, SECONDS, MOST = 3, 0.05, 60
+ROUNDS, SECONDS, MOST = 5, 0.05, 60
 
 
 def problems(kind: type[Problem], given: Sequence[int]) -> Iterator[Problem]:
@@ -52,7 +53,7 @@ def computed(how: str, kernel: str, problem: Problem, everyone: MPI.Intracomm) -
         spent = sum(own.laps[-count:]) if laps else spent
         took.append(max(everyone.allgather(spent)) / count)
     own.close()
-    return min(took)
+    return statistics.median(took)
 
 
 def work(problem: Problem) -> float:

@@ -26,7 +26,7 @@ class Kernel(serial.Kernel):
         kind = getattr(torch, self.problem.dtype)
         self.tensors = {n: torch.from_numpy(v[0]).to(self.device, kind) for n, v in self.given.items()}
         tensors = self.tensors
-        self.call: Callable[[], Any] = lambda: (operator.tensor(sizes, tensors),)
+        self.call: Callable[[], Any] = lambda: (operator.tensor(torch, sizes, tensors),)
         if self.problem.backward:
             self.call = operator.gradient(sizes, tensors) or self.backward(tensors, kind)
 
@@ -36,14 +36,15 @@ class Kernel(serial.Kernel):
             name: tensors.get(name, torch.zeros(shape, dtype=kind, device=self.device)).requires_grad_()
             for name, shape in self.line.operator.inputs(self.line.sizes).items()
         }
-        y, inputs = self.line.operator.tensor(self.line.sizes, leaves), list(leaves.values())
+        y, inputs = self.line.operator.tensor(torch, self.line.sizes, leaves), list(leaves.values())
         return lambda: torch.autograd.grad(y, inputs, tensors["dy"], retain_graph=True)
 
     def repeat(self, count: int) -> None:
-        call = self.call
+        call, result = self.call, self.result
         with torch.set_grad_enabled(False):
             for _ in range(count):
-                self.result = call()
+                result = call()
+        self.result = result
         device.wait(self.device)
 
     def fields(self) -> Any:

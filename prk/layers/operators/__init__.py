@@ -86,8 +86,8 @@ class Operator:
         for name, values in self.plain(s, backward, a).items():
             out[name][...] = values
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        """Return y by PyTorch."""
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        """Return y by PyTorch, which is handed in: an import costs a call a microsecond."""
         raise NotImplementedError
 
     def gradient(self, s: Sizes, t: Mapping[str, Any]) -> Callable[[], Any] | None:

@@ -50,7 +50,7 @@ class Relu(Each):
         else:
             np.maximum(a["x"], 0, out=out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["x"].relu()
 
 
@@ -81,7 +81,7 @@ class Sigmoid(Each):
         else:
             loops.sigmoid(a["x"], out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["x"].sigmoid()
 
 
@@ -110,7 +110,7 @@ class Tanh(Each):
         else:
             np.tanh(a["x"], out=out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["x"].tanh()
 
 
@@ -135,7 +135,7 @@ class Multiply(Each):
         else:
             np.multiply(a["x"], a["z"], out=out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["x"] * t["z"]
 
 
@@ -167,10 +167,8 @@ class Dropout(Each):
         else:
             loops.dropout(a["x"], DROPPED, out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        from torch.nn import functional
-
-        return functional.dropout(t["x"], DROPPED)
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        return torch.nn.functional.dropout(t["x"], DROPPED)
 
     def gradient(self, s: Sizes, t: Mapping[str, Any]) -> Callable[[], Any] | None:
         from torch.ops import aten
@@ -214,7 +212,7 @@ class Memcpy(Each):
     def run(self, s: Sizes, backward: bool, a: Arrays, out: Arrays) -> None:
         np.copyto(*(out["dx"], a["dy"]) if backward else (out["y"], a["x"]))
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["x"].clone()
 
     def gradient(self, s: Sizes, t: Mapping[str, Any]) -> Callable[[], Any] | None:
@@ -250,7 +248,7 @@ class Arrangement(Operator):
         else:
             np.copyto(out["y"], a["x"].transpose(0, 2, 3, 1))
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["x"].permute(0, 2, 3, 1).contiguous()
 
     def gradient(self, s: Sizes, t: Mapping[str, Any]) -> Callable[[], Any] | None:

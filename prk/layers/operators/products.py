@@ -36,7 +36,7 @@ class Gemm(Operator):
         else:
             np.matmul(a["a"], a["b"], out=out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["a"] @ t["b"]
 
 
@@ -73,10 +73,8 @@ class FullyConnected(Operator):
             np.matmul(a["x"], a["w"].T, out=out["y"])
             out["y"][...] += a["b"]
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        from torch.nn import functional
-
-        return functional.linear(t["x"], t["w"], t["b"])
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        return torch.nn.functional.linear(t["x"], t["w"], t["b"])
 
 
 class CosineNorm(Operator):
@@ -108,9 +106,8 @@ class CosineNorm(Operator):
 
         return inner(x, long_x, dy @ w), inner(w, long_w, dy.T @ x)
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        from torch.nn import functional
-
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        functional = torch.nn.functional
         return functional.linear(functional.normalize(t["x"]), functional.normalize(t["w"]))
 
 

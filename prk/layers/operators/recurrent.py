@@ -83,8 +83,8 @@ class Rnn(Recurrent):
         d = dh * (1 - kept * kept)
         return d, d, np.zeros_like(dh), None
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        return by_library("rnn_tanh", s, t)
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        return by_library(torch, "rnn_tanh", s, t)
 
 
 class Lstm(Recurrent):
@@ -114,8 +114,8 @@ class Lstm(Recurrent):
         d = np.concatenate(parts, 1)
         return d, d, np.zeros_like(dh), dc * f
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        return by_library("lstm", s, t)
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        return by_library(torch, "lstm", s, t)
 
 
 class Gru(Recurrent):
@@ -143,14 +143,12 @@ class Gru(Recurrent):
         dr, dz = dn * of_state * r * (1 - r), dh * (before - n) * z * (1 - z)
         return np.concatenate((dr, dz, dn), 1), np.concatenate((dr, dz, dn * r), 1), dh * z, None
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        return by_library("gru", s, t)
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        return by_library(torch, "gru", s, t)
 
 
-def by_library(name: str, s: Sizes, t: Mapping[str, Any]) -> Any:
+def by_library(torch: Any, name: str, s: Sizes, t: Mapping[str, Any]) -> Any:
     """Return the states of all steps by PyTorch's own layer of this name."""
-    import torch
-
     zeros = nothing(s.n, s.h, t["x"].dtype, t["x"].device)
     state = (zeros, zeros) if name == "lstm" else zeros
     weights = [t[n] for n in ("w", "u", "bi", "bh")]

@@ -62,10 +62,8 @@ class MaxPooling(Pooling):
         else:
             loops.max_pooling(a["x"], s.r, s.stride, out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        from torch.nn import functional
-
-        return functional.max_pool2d(t["x"], s.r, s.stride)
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        return torch.nn.functional.max_pool2d(t["x"], s.r, s.stride)
 
 
 class AveragePooling(Pooling):
@@ -97,10 +95,8 @@ class AveragePooling(Pooling):
         else:
             loops.average_pooling(a["x"], s.r, s.stride, out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        from torch.nn import functional
-
-        return functional.avg_pool2d(t["x"], s.r, s.stride)
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
+        return torch.nn.functional.avg_pool2d(t["x"], s.r, s.stride)
 
 
 class BatchNorm(Operator):
@@ -138,12 +134,10 @@ class BatchNorm(Operator):
         dx = a["g"][:, None, None] * factor * (dy - mean - x * along)
         return dx, (dy * x).sum((0, 2, 3)), dy.sum((0, 2, 3))
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
-        from torch.nn import functional
-
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         # Else the mean would have the type of g, of which too little is left in bfloat16.
         g, b = t["g"].float(), t["b"].float()
-        return functional.batch_norm(t["x"], None, None, g, b, training=True, eps=EPSILON)
+        return torch.nn.functional.batch_norm(t["x"], None, None, g, b, training=True, eps=EPSILON)
 
 
 class Softmax(Operator):
@@ -182,5 +176,5 @@ class Softmax(Operator):
         else:
             loops.softmax(a["x"], out["y"])
 
-    def tensor(self, s: Sizes, t: Mapping[str, Any]) -> Any:
+    def tensor(self, torch: Any, s: Sizes, t: Mapping[str, Any]) -> Any:
         return t["x"].softmax(1)
