@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,4 +114,13 @@ def test_page_shows_overhead_beside_the_model(tmp_path):
 def test_shipped_sweep_can_be_planned():
     made = expand.make(sweep.read(sweep.find("faults")))
     assert {p.options["state"] for p in made.points} == {"analytic", "buddy", "disk", "shared"}
-    assert {p.kernel for p in made.points} == {"stencil", "synch_p2p", "transpose"}
+    assert {p.kernel for p in made.points} == {"stencil", "synch_p2p", "transpose", "amr"}
+    assert {p.options["recovery"] for p in made.points} == {"shrink", "spares", "replace"}
+    # Ten minutes on two cores.
+    assert len(made.order) <= 150
+    intervals: dict[Any, set[int]] = {}
+    for p in made.points:
+        befalls = p.options["kill-period"], p.options["mtbf"], p.options["kill"]
+        intervals.setdefault((p.runtime, befalls), set()).add(p.options["checkpoint"])
+    for befalls in ((0, 0.0, ""), (60, 0.0, ""), (0, 1.5, "")):
+        assert len(intervals["mpi1", befalls]) == 4
