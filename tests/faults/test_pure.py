@@ -155,6 +155,15 @@ def test_repetitions_that_differ_count_alike():
     assert (found.repetition, found.useful) == (2.0, 10 / 11)
 
 
+def test_time_between_failures_is_that_of_those_who_compute():
+    """One of four kills from outside hits the rank that waits; drawn failures hit others only."""
+    processes = [Process(r, "node", 1, "") for r in range(4)]
+    known = [Times(started=0.0, ended=5.0, laps=[Lap(0, r, 0.5) for r in range(1, 11)])]
+    for drawn, seconds in (({"mtbf": 6.0}, 8.0), ({"kill_period": 6}, 3.0), ({}, None)):
+        plan = read(recovery="spares", spares=1, **drawn)
+        assert Account.of(plan, STENCIL, processes, {}, known, 3).mtbf == seconds
+
+
 @pytest.mark.parametrize(
     ("changed", "option"),
     [

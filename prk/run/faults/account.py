@@ -123,8 +123,9 @@ class Account:
 
     @property
     def mtbf(self) -> float | None:
-        """Return the mean seconds between failures that were asked for, where they were drawn."""
-        return self.plan.mtbf or self.plan.period * self.repetition or None
+        """Return the mean seconds between failures of those who compute, as drawn ones were asked for."""
+        # What befalls from outside befalls who waits as well.
+        return self.plan.mtbf * self.launched / self.members or self.plan.period * self.repetition or None
 
     def headline(self) -> str:
         """Return who died, which is part of the verdict."""
