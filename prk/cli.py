@@ -121,11 +121,14 @@ def parse(kernel: str, argv: Sequence[str]) -> tuple[Job, float]:
             raise Refusal(
                 f"--{name.replace('_', '-')}", f"{values[name]} is too small", f"use at least {least}"
             )
+    options = faults.settled({option.name: values[option.name.replace("-", "_")] for option in own})
+    if values["checkpoint_folder"] and options.get("state") != "disk":
+        raise Refusal("--checkpoint-folder", "nothing is kept in it", "use it with --faults --state disk")
     job = Job(
         kernel=kernel,
         runtime=chosen,
         problem=problem(**{f.name: values[f.name] for f in _options(problem)}, audit=_audit(values)),
-        options=faults.settled({option.name: values[option.name.replace("-", "_")] for option in own}),
+        options=options,
         repeat=values["repeat"],
         expect_ranks=values["expect_ranks"],
         json=values["json"],

@@ -22,6 +22,8 @@ SIZES = {
     "stencil": ["--n", 120],
     "synch_p2p": ["--m", 120, "--n", 60],
     "transpose": ["--order", 120],
+    # A refinement's updates go on from one repetition to the next.
+    "amr": ["--n", 60, "--refinement", 20, "--level", 1, "--radius", 2, "--period", 3, "--duration", 2],
 }
 PHASES = ("", "", "", ":waiting", ":checkpoint", ":recovery")
 # What a run may end with that has lost too much.

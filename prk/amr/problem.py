@@ -222,15 +222,19 @@ class Amr(Problem):
         return found
 
     def partial(self, parts: Fields) -> Partial:
-        found = {
-            "in": error(parts["in"], lambda y, x: y + (x + float(self.repetitions))),
-            "out": error(parts["out"], self._swept(self.n, self.repetitions)),
-        }
-        for number, corner in enumerate(schedule.corners(self.n, self.refinement)):
-            swept = self._swept(self.fine, self.updates(number))
-            found[f"in {number}"] = error(parts[f"in {number}"], self._interpolated(number, sum(corner)))
-            found[f"out {number}"] = error(parts[f"out {number}"], swept)
-        return found
+        return {name: error(part, self.answer(name)) for name, part in parts.items()}
+
+    def answer(self, name: str) -> Answer:
+        """Return what a field is after all repetitions."""
+        field, _, number = name.partition(" ")
+        if not number:
+            if field == "out":
+                return self._swept(self.n, self.repetitions)
+            return lambda y, x: y + (x + float(self.repetitions))
+        if field == "out":
+            return self._swept(self.fine, self.updates(int(number)))
+        corner = schedule.corners(self.n, self.refinement)[int(number)]
+        return self._interpolated(int(number), sum(corner))
 
     def _swept(self, n: int, updates: int) -> Answer:
         """Return the output of a grid of n x n points: 2 for each update, but nothing at the border."""

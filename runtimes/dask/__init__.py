@@ -20,6 +20,7 @@ SIDE = 1000
 # What a run with faults cannot have.
 UNFIT = (
     ("variant", "array", "a dask.array's blocks are no member's to copy", "use --variant blocks"),
+    ("variant", "tasks", "the bands of tasks are no member's to copy", "use --variant members"),
     (
         "signal",
         "stop",

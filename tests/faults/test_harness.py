@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,15 +75,17 @@ def test_slurm_keeps_the_job_and_starts_by_mpirun():
 
 
 def befallen(useful, every):
-    """Return what a record says of 100 repetitions of 1 ms, with two failures."""
+    """Return what a record says of 100 repetitions of 1 ms, with three failures."""
     failure = {
         "ranks": [1], "repetition": 7, "resumed": 5, "members": 3, "detection": 0.001, "agreement": 0.002,
         "repair": 0.003, "restore": 0.004, "repeated": 0.005,
     }  # fmt: skip
+    # Of one who waited, which keeps nobody from going on.
+    spare = dict.fromkeys(failure) | {"ranks": [3], "members": 3}
     return {
-        "members": 3, "left": 3, "died": 2, "failures": [failure, failure], "checkpoints": 100 // every,
-        "checkpoint_seconds": 0.002, "repetition_seconds": 0.001, "seconds": 0.1 / useful, "useful": useful,
-        "mtbf": 0.06,
+        "members": 3, "left": 3, "died": 3, "failures": [failure, failure, spare],
+        "checkpoints": 100 // every, "checkpoint_seconds": 0.002, "repetition_seconds": 0.001,
+        "seconds": 0.1 / useful, "useful": useful, "mtbf": 0.06,
     }  # fmt: skip
 
 
@@ -103,7 +106,7 @@ def test_page_shows_overhead_beside_the_model(tmp_path):
     assert curve[4] == pytest.approx(2 / 4 + (10 + 2) / 60)
     assert "best interval: Young 15.5, Daly 14.2 repetitions" in panel.notes[0]
     line = dict(zip(faults.HEADER, faults.lines(found.rows)[0], strict=True))
-    assert line["died"] == "2, 2"
+    assert line["died"] == "3, 3"
     assert (line["detection (ms)"], line["repeated (ms)"], line["checkpoint (ms)"]) == ("1", "5", "2")
     page = report.render(found)
     assert "What failures cost" in page
@@ -113,4 +116,13 @@ def test_page_shows_overhead_beside_the_model(tmp_path):
 def test_shipped_sweep_can_be_planned():
     made = expand.make(sweep.read(sweep.find("faults")))
     assert {p.options["state"] for p in made.points} == {"analytic", "buddy", "disk", "shared"}
-    assert {p.kernel for p in made.points} == {"stencil", "synch_p2p", "transpose"}
+    assert {p.kernel for p in made.points} == {"stencil", "synch_p2p", "transpose", "amr"}
+    assert {p.options["recovery"] for p in made.points} == {"shrink", "spares", "replace"}
+    # Ten minutes on two cores.
+    assert len(made.order) <= 150
+    intervals: dict[Any, set[int]] = {}
+    for p in made.points:
+        befalls = p.options["kill-period"], p.options["mtbf"], p.options["kill"]
+        intervals.setdefault((p.runtime, befalls), set()).add(p.options["checkpoint"])
+    for befalls in ((0, 0.0, ""), (60, 0.0, ""), (0, 1.5, "")):
+        assert len(intervals["mpi1", befalls]) == 4

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from prk import pieces
 from prk.decomposition import block, tile
 from prk.harness.analyse import daly
+from prk.job import Job
 from prk.problem import Refusal
 from prk.run import registry
-from prk.run.faults import draws, options, roles
+from prk.run.faults import draws, drive, options, roles
 from prk.run.faults.account import Account, Failure, Lap, Times
 from prk.run.faults.options import OPTIONS, Kill
 from prk.run.faults.victims import Process
@@ -124,6 +125,7 @@ def test_what_nobody_has_is_gone():
         ("stencil", {"n": 31, "radius": 2, "pattern": "compact", "dtype": "float32"}),
         ("synch_p2p", {"m": 13, "n": 9}),
         ("transpose", {"order": 24, "tile": 5}),
+        ("amr", {"n": 30, "refinement": 10, "level": 1, "radius": 2, "duration": 2}),
     ],
 )
 def test_known_state_is_what_repetitions_give(name, parameters):
@@ -132,7 +134,8 @@ def test_known_state_is_what_repetitions_give(name, parameters):
     known = importlib.import_module(f"prk.{name}.faults").known
     problem = registry.problem_class(name)(iterations=5, **parameters)
     kernel = registry.kernel_class("serial", name)(problem, Solo(), {})
-    for count in range(1, 5):
+    # More than AMR's refinements take until each of them has lived again.
+    for count in range(1, 12):
         kernel.repeat(1)
         for field, box in kernel.fields().items():
             part = tuple(slice(w.start + 2, w.stop - 3) for w in box.where)
@@ -141,6 +144,24 @@ def test_known_state_is_what_repetitions_give(name, parameters):
                 assert found.dtype == box.values.dtype
                 inside = tuple(slice(w.start, w.stop) for w in where)
                 assert np.allclose(found, box.values[inside], rtol=1e-5, atol=1e-4)
+
+
+def test_repetitions_that_differ_count_alike():
+    """Each second one of AMR's takes longer; a process that came later knows of some only."""
+    problem = registry.problem_class("amr")(iterations=5)
+    laps = [Lap(0, r, 3.0 if r % 2 == 0 else 1.0) for r in range(1, 6)]
+    known = [Times(started=0.0, ended=11.0, laps=own) for own in (laps, laps[-1:])]
+    found = Account.of(read(), problem, [Process(0, "node", 1, "")], {}, known, 1)
+    assert (found.repetition, found.useful) == (2.0, 10 / 11)
+
+
+def test_time_between_failures_is_that_of_those_who_compute():
+    """One of four kills from outside hits the rank that waits; drawn failures hit others only."""
+    processes = [Process(r, "node", 1, "") for r in range(4)]
+    known = [Times(started=0.0, ended=5.0, laps=[Lap(0, r, 0.5) for r in range(1, 11)])]
+    for drawn, seconds in (({"mtbf": 6.0}, 8.0), ({"kill_period": 6}, 3.0), ({}, None)):
+        plan = read(recovery="spares", spares=1, **drawn)
+        assert Account.of(plan, STENCIL, processes, {}, known, 3).mtbf == seconds
 
 
 @pytest.mark.parametrize(
@@ -166,6 +187,38 @@ def test_known_state_is_what_repetitions_give(name, parameters):
 def test_refused(changed, option):
     with pytest.raises(Refusal, match=f"^{option}: "):
         read(**changed)
+
+
+NODES = {1: [{"host": "a"}] * 4, 2: [{"host": "a"}, {"host": "b"}] * 2}
+
+
+@pytest.mark.parametrize(
+    ("job", "nodes", "option"),
+    [
+        ({"repeat": 2}, 1, "--repeat"),
+        ({"split": 3}, 1, "--split"),
+        ({"problem": Stencil(n=60, audit=7)}, 1, "--audit"),
+        ({"folder": "/nowhere"}, 1, "--checkpoint-folder"),
+        # Each node would have its own temporary folder.
+        ({"options": USUAL | {"state": "disk", "checkpoint": 2}}, 2, "--state"),
+    ],
+)
+def test_jobs_refused(job, nodes, option):
+    whole = Job(**{"kernel": "stencil", "runtime": "mpi1", "problem": STENCIL, "options": USUAL} | job)
+    with pytest.raises(Refusal, match=f"^{option}: "):
+        drive.refuse(whole, NODES[nodes], 4)
+    drive.refuse(Job("stencil", "mpi1", STENCIL, USUAL), NODES[nodes], 4)
+
+
+def test_dask_refuses_what_no_member_has():
+    dask = registry.runtime("dask")
+    for kernel, changed, option in (
+        ("amr", {"variant": "tasks"}, "--variant"),
+        ("transpose", {"variant": "array"}, "--variant"),
+        ("stencil", {"signal": "stop"}, "--signal"),
+    ):
+        job = Job(kernel, "dask", registry.problem_class(kernel)(), USUAL | changed)
+        assert dask.probe(job, None).startswith(f"{option}: ")
 
 
 def test_kills_are_read():

@@ -17,6 +17,7 @@ SCHEMA = json.loads(Path(prk.__file__).with_name("records").joinpath("schema-2.j
 S = ("stencil", "--n", 120, "--iterations", 12)
 P = ("synch_p2p", "--m", 120, "--n", 60, "--iterations", 12)
 T = ("transpose", "--order", 120, "--iterations", 12)
+A = ("amr", *schedules.SIZES["amr"], "--iterations", 12)
 SPARES = ("--recovery", "spares", "--spares")
 
 # Kernels, ranks, ways to go on, states and phases, pairwise; and how many die, who computes in the end.
@@ -32,10 +33,12 @@ CASES = [
     # A spare dies while it waits, another one takes the place of one that computed.
     (4, P, "2@2,0@5", ["--state", "analytic", *SPARES, 2], 2, 2),
     # Partners, one after the other before another copy is due.
-    # Partners, one after the other before another copy is due.
     (6, P, "0@7,2@10", ["--state", "buddy", "--checkpoint", 5, *SPARES, 2], 2, 4),
     # All but one.
     (3, T, "2@3:waiting,1@9", ["--state", "buddy", "--checkpoint", 1], 2, 1),
+    # In the life of a refinement; and some have nothing of the background, others nothing of the refinements.
+    (3, A, "1@7", ["--state", "analytic"], 1, 2),
+    (4, (*A, "--balance", "high-water"), "2@6", ["--state", "buddy", "--checkpoint", 3, *SPARES, 1], 1, 3),
 ]
 
 
@@ -124,6 +127,9 @@ def test_others_say_why_they_cannot():
         "prk.stencil: --faults: runs of numba end with a member that dies: its members are threads of one "
         "process; use --runtime dask or mpi1\n"
     )
+    done = kernel("stencil", "--checkpoint-folder", "/tmp")
+    assert done.returncode == 2
+    assert "--checkpoint-folder: nothing is kept in it; use it with --faults" in done.stderr
     done = run("mpirun", "-n", 1, sys.executable, "-m", "prk.nstream", "--kill", "0@1")
     assert done.returncode == 2
     assert "nstream has no faults.py" in done.stderr

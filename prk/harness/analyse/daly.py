@@ -6,7 +6,7 @@ higher order estimate of the optimum checkpoint interval for restart dumps, FGCS
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 from prk.harness.analyse.curves import Dot, Panel, Series
@@ -117,7 +117,9 @@ def _model(
     repetition = median(one["repetition_seconds"] for one in known)
     checkpoint = median(one["checkpoint_seconds"] for one in known)
     failures = [f for one in known for f in one["failures"]]
-    recovery = mean(map(recovered, failures)) if failures else 0.0
+    # One that hit nobody who computed cost nothing, and one while others were repaired counts with theirs.
+    hit = sum(f["restore"] is not None for f in failures)
+    recovery = sum(map(recovered, failures)) / hit if hit else 0.0
     asked = [one["mtbf"] for one in known if one["mtbf"]]
     mtbf = median(asked) if asked else None
     first, last = min(intervals), max(intervals)

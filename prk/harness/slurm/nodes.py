@@ -69,7 +69,7 @@ class Nodes:
     """The nodes of a job, by name, and where their folders and the programs' Python are."""
 
     def __init__(self, site: Site, job: str, names: Sequence[str], shared: Path):
-        self.site, self.names, self.shared = site, names, shared
+        self.site, self.job, self.names, self.shared = site, job, names, shared
         # Nobody else can have made a folder of this name.
         self.folder = Path(os.environ.get("TMPDIR", "/tmp"), f"prk-{job}-{secrets.token_hex(4)}")
         self.python = sys.executable
@@ -109,7 +109,8 @@ class Nodes:
     def check(self) -> None:
         """Raise Broken if Python cannot start the package on every node, or Slurm knows of a broken one."""
         with contextlib.suppress(queue.SlurmError):
-            if down := queue.broken(self.names):
+            # A job that outlives its nodes may be without one that is there again.
+            if down := queue.broken(self.names) or queue.lost(self.job, self.names):
                 raise Broken(", ".join(down))
         words = ["sh", "-c", CHECK, "sh", *self.site.wrapper, self.python]
         command = step.on_every_node(len(self.names), words, "prk-check")

@@ -138,6 +138,13 @@ def broken(nodes: Sequence[str]) -> list[str]:
     ]
 
 
+def lost(job: str, nodes: Sequence[str]) -> list[str]:
+    """Return a line for each of the nodes that a running job had and has not any more."""
+    said = ask(["squeue", "--noheader", f"--jobs={job}", "--format=%N"]).strip()
+    left = hosts(said) if said else nodes
+    return [f"{name} is lost to the job" for name in nodes if name not in left]
+
+
 def hosts(expression: str) -> list[str]:
     """Return the names that a list such as n[1-4] stands for."""
     return ask(["scontrol", "show", "hostnames", expression]).split()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import mean, median
 from typing import Any, NamedTuple
 
 from prk.problem import Problem
@@ -83,8 +83,7 @@ class Account:
             _failure(number, [t.failures[number] for t in gathered], gathered, processes, deaths)
             for number in range(len(gathered[0].failures))
         ]
-        laps = [median(lap.seconds for lap in t.laps) for t in gathered if t.laps]
-        repetition = max(laps, default=0.0)
+        repetition = _repetition(gathered, problem.period)
         ends = [t.ended for t in gathered if t.ended is not None]
         starts = [t.started for t in gathered if t.started is not None]
         seconds = max(ends) - min(starts) if ends and starts else 0.0
@@ -124,8 +123,9 @@ class Account:
 
     @property
     def mtbf(self) -> float | None:
-        """Return the mean seconds between failures that were asked for, where they were drawn."""
-        return self.plan.mtbf or self.plan.period * self.repetition or None
+        """Return the mean seconds between failures of those who compute, as drawn ones were asked for."""
+        # What befalls from outside befalls who waits as well.
+        return self.plan.mtbf * self.launched / self.members or self.plan.period * self.repetition or None
 
     def headline(self) -> str:
         """Return who died, which is part of the verdict."""
@@ -184,6 +184,18 @@ def _failure(
         "restore": _span(repaired, restored),
         "repeated": max(again) if restored is not None else None,
     }
+
+
+def _repetition(gathered: Sequence[Times], period: int) -> float:
+    """Return the seconds of a repetition by itself, the slowest process's; the mean of those of a period."""
+    slowest: dict[int, float] = {}
+    for times in gathered:
+        kinds: dict[int, list[float]] = {}
+        for lap in times.laps:
+            kinds.setdefault(lap.repetition % period, []).append(lap.seconds)
+        for kind, seconds in kinds.items():
+            slowest[kind] = max(slowest.get(kind, 0.0), median(seconds))
+    return mean(slowest.values()) if slowest else 0.0
 
 
 def _last(times: Sequence[float | None]) -> float | None:
