@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from prk.cost import Cost
-from prk.harness.analyse.rows import Row, number, size
+from prk.harness.analyse.rows import Row, number, remarks, size
 from prk.harness.analyse.statistics import Interval, median_interval, ratio
 from prk.metric import Metric
 from prk.problem import Curve, Map
@@ -141,6 +141,7 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
         for kind, panel in made.items():
             panel.name = f"{name}-{kind}"
             panel.about = about(own, what)
+            panel.notes += remarks(own)
             found.append(panel)
     return found
 
