@@ -46,7 +46,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure of tables: one column over another one, or over the cores where `x` is empty.
+    """A figure of tables: one column over another one or over a parameter, or over the cores if `x` is empty.
 
     source: the list in the summary that has the rows, where they are not the table's. Such a figure is drawn
         of a few points only, over an x that is not logarithmic.
@@ -197,6 +197,16 @@ class Problem:
     def memory(self, size: int) -> int:
         """Return the largest number of bytes that one of `size` members allocates."""
         raise NotImplementedError
+
+    @property
+    def remark(self) -> str:
+        """Return what whoever reads the run's figures must know; empty: nothing."""
+        return ""
+
+    @property
+    def logs(self) -> int:
+        """Return of how many trainings a repeat's log stands beside the record (`summary`'s `trainings`)."""
+        return 0
 
     def refuse(self, size: int) -> None:
         """Raise Refusal if `size` members cannot run this problem."""

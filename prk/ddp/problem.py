@@ -1,5 +1,6 @@
 """Data-parallel training: what is trained, on which global batch, and how right training is recognised."""
 
+import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from prk.check import Check, Fields, Largest, Partial, Smallest, Target
 from prk.cost import Cost
 from prk.coverage import Whole
 from prk.ddp import workload
-from prk.ddp.workload import Workload
+from prk.ddp.workload import INSIDE, OUTSIDE, Workload
 from prk.metric import Metric
 from prk.problem import Curve, Measured, Problem, Refusal, parameter
 
@@ -33,6 +34,11 @@ AUDITED = (
     "relative difference of the ranks' gradients in any step",
     "relative difference of the ranks' weights after any step",
 )
+# How a training may be timed; and what is said wherever a figure of the rules appears.
+STEPS, MLPERF = "none", "mlperf"
+REMARK = "MLPerf-style rules, not an MLPerf result"
+# What the rules' logs are written with.
+LOGGING = "mlperf_logging"
 RATE = Metric("rate", "samples/s")
 SECONDS = Metric("time to target", "s", larger_is_better=False, kind="time to target")
 
@@ -67,6 +73,8 @@ class Ddp(Problem):
         Curve("exposed communication", "exposed"),
         Curve("time to quality", "seconds"),
         Curve("epochs to quality", "epochs"),
+        Curve("epochs to quality over the batch", "epochs", "batch"),
+        Curve("quality of all trainings", "quality", "epoch", "quality curves"),
     )
 
     own_laps: ClassVar[bool] = True
@@ -82,6 +90,15 @@ class Ddp(Problem):
     seed: int = parameter(1, "of weights and order", label="Seed")
     seeds: int = parameter(1, "trainings, each with the next seed", label="Seeds")
     learning_rate: float = parameter(0.05, "peak of the learning rate", label="Learning rate")
+    momentum_form: str = parameter(
+        OUTSIDE,
+        "where the momentum's learning rate is, w -= lr v or v = m v + lr g",
+        (OUTSIDE, INSIDE),
+        label="Momentum form",
+    )
+    rules: str = parameter(
+        STEPS, "how trainings are timed: by their steps alone, or as MLPerf does", (STEPS, MLPERF), "Rules"
+    )
     weights: int = parameter(
         6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)", size=True
     )
@@ -106,6 +123,25 @@ class Ddp(Problem):
     def criteria(self) -> tuple[str, ...]:
         """Return by what right training is recognised."""
         return (*CRITERIA, *(AUDITED if self.audit else ()))
+
+    @property
+    def ruled(self) -> bool:
+        """Tell whether the rules' clock counts."""
+        return self.rules == MLPERF
+
+    @property
+    def remark(self) -> str:
+        return REMARK if self.ruled else ""
+
+    @property
+    def logs(self) -> int:
+        # An audit trains with more work in its steps, and is no result.
+        return self.seeds if self.ruled and not self.audit else 0
+
+    @property
+    def aimed(self) -> bool:
+        """Tell whether whole epochs, or as many steps as usual, are asked for: to reach the target."""
+        return bool(self.epochs) or self.iterations == type(self).iterations
 
     @property
     def work(self) -> int:
@@ -161,6 +197,19 @@ class Ddp(Problem):
             raise Refusal("--batch", f"{self.batch} is more than {self.workload} has", f"use at most {most}")
         if self.epochs * self.epoch == 1:
             raise Refusal("--epochs", "one step would run, untimed", "use more epochs or a smaller --batch")
+        if self.momentum_form != OUTSIDE and type(self.trains).optimizer is not Workload.optimizer:
+            raise Refusal("--momentum-form", f"{self.workload} has an optimizer of its own", "leave it out")
+        if self.ruled:
+            self._refuse_ruled()
+
+    def _refuse_ruled(self) -> None:
+        """Raise Refusal for what the rules cannot time."""
+        if self.trains.quality is None or self.trains.target is None:
+            raise Refusal("--rules", f"{self.workload} has no target", "use another --workload")
+        if not self.aimed or (self.repetitions < self.epoch and not self.epochs):
+            raise Refusal("--rules", "they time trainings to a target", "say by --epochs how many at most")
+        if importlib.util.find_spec(LOGGING) is None:
+            raise Refusal("--rules", f"{LOGGING} is not installed", "pip install 'prk[mlperf]'")
 
     def share(self, step: int, rank: int, size: int) -> np.ndarray:
         """Return the indices of the rank's part of a step's global batch, the same batch for every size."""
@@ -206,9 +255,8 @@ class Ddp(Problem):
     def target(self, cases: Sequence[Measured]) -> Target | None:
         """Return the quality that a run of whole epochs or of the usual length was to reach; else None."""
         metric, wanted = self.trains.quality, self.trains.target
-        asked = self.epochs or self.iterations == type(self).iterations
         found = [quality for quality, _, _ in map(progress, cases)]
-        if metric is None or wanted is None or not asked or not all(found):
+        if metric is None or wanted is None or not self.aimed or not all(found):
             return None
         # Of each training its best epoch, of all trainings the worst.
         best, worst = (max, min) if metric.larger_is_better else (min, max)
@@ -250,6 +298,7 @@ class Ddp(Problem):
             "efficiency's base": "the same steps without communication",
             "loss curve": [float(v) if math.isfinite(v) else None for v in curve],
             "quality by epoch": progress(first)[0],
+            "quality curves": [point for cases in repeats for case in cases for point in _curve(case)],
         }
         if self.trains.target is not None:
             epochs = [row["epochs"] for row in rows]
@@ -259,7 +308,29 @@ class Ddp(Problem):
                 seconds = sorted(row["seconds"] for row in rows)
                 found["time to target without fastest and slowest (s)"] = mean(seconds[1:-1])
                 found["variation of epochs to target"] = pstdev(epochs) / mean(epochs)
+        if self.logs:
+            found["runs that a result takes"] = self.trains.runs
+            found["trainings"] = [self._training(case, size) for cases in repeats for case in cases]
         return found
+
+    def _training(self, case: Measured, size: int) -> dict[str, Any]:
+        """Return what the rules need of one training, on the first member's clock; logs use some names."""
+        first, row = case.findings[0], self._row(case, size)
+        return {
+            "workload": self.workload,
+            "runs": self.trains.runs,
+            "seed": row["seed"],
+            "begun": first["begun"],
+            "initialisation": first["start"],
+            "seconds": row["seconds"] if case.valid else None,
+            "epochs": row["epochs"] if case.valid else None,
+            "samples/s": row["throughput"],
+            "global_batch_size": self.batch,
+            "gradient_accumulation_steps": 1,
+            "opt_base_learning_rate": self.learning_rate,
+            "train_samples": self.trains.samples(self),
+            "eval_samples": first["tested"],
+        }
 
 
 def progress(case: Measured) -> tuple[list[float], int | None, float]:
@@ -270,4 +341,17 @@ def progress(case: Measured) -> tuple[list[float], int | None, float]:
         trains.judged(np.sum(sums, axis=0)) for sums in zip(*(f["judged"] for f in found), strict=True)
     ]
     reached = next((epoch for epoch, q in enumerate(quality, 1) if trains.reached(q)), None)
+    if case.problem.ruled:  # type: ignore[attr-defined]
+        # All had waited for one another when the first member read its clock.
+        found = found[:1]
     return quality, reached, max(f["ended"][reached - 1] for f in found) if reached else math.inf
+
+
+def _curve(case: Measured) -> list[dict[str, Any]]:
+    """Return a training's quality by epoch; under the rules with when its steps and its test had ended."""
+    first, seed = case.findings[0], case.problem.parameters()["seed"]
+    points = [{"seed": seed, "epoch": n, "quality": q} for n, q in enumerate(progress(case)[0], 1)]
+    times = zip(first.get("stepped", ()), first["ended"], strict=True) if first.get("stepped") else ()
+    for point, (stepped, tested) in zip(points, times, strict=False):
+        point |= {"stepped": stepped, "tested": tested}
+    return points

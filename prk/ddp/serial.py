@@ -1,5 +1,6 @@
 """Data-parallel training, serial: every other runtime changes only how gradients are averaged."""
 
+import importlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from prk import decomposition, kernel
 from prk.allreduce.problem import Allreduce
 from prk.check import Box, Fields
 from prk.ddp import audit, models, replay, schedule
+from prk.ddp.clock import Clock
 from prk.ddp.problem import REPLAYED, Ddp
 from prk.ddp.workload import Tensors
 
@@ -33,19 +35,25 @@ class Kernel(kernel.Kernel[Ddp]):
 
     def setup(self) -> None:
         p = self.problem
+        self.clock = Clock() if p.ruled else None
         torch.set_num_threads(p.torch_threads)
         # A model that fits its data has gradients so small that the processor would take many times as long.
         torch.set_flush_denormal(True)
         torch.manual_seed(p.seed)
-        self.data, self.tests = models.tensors(p)
+        for name in p.trains.imports:
+            importlib.import_module(name)
+        if not self.clock:
+            self.data, self.tests = models.tensors(p)
         self.model = models.model(p)
         self.weights = list(self.model.parameters())
         self.optimizer = models.optimizer(p, self.weights)
         self.laps: list[float] = []
         self.losses: list[float] = []
-        # By epoch: sums over this member's part of the test data, and the seconds of the timed steps.
+        # By epoch: sums over this member's part of the test data, and the seconds of the timed steps; under
+        # the rules those of everything, and when the epoch's last step had ended.
         self.judgements: list[list[float]] = []
         self.ended: list[float] = []
+        self.stepped: list[float] = []
         # Weights before, and gradient of, the steps that are judged, the first and the last one among them.
         self.judged = audit.steps(p)
         self.kept: list[tuple[np.ndarray, np.ndarray]] = []
@@ -100,8 +108,14 @@ class Kernel(kernel.Kernel[Ddp]):
         return loss.item()
 
     def repeat(self, count: int) -> None:
-        """Run `count` steps, testing the model after each epoch; only the steps are timed."""
+        """Run `count` steps, testing the model after each epoch; only the steps are timed.
+
+        The rules' clock runs from before the data are there to the end of each test.
+        """
         p = self.problem
+        if self.clock and not self.laps:
+            self.clock.run(self.comm)
+            self.data, self.tests = models.tensors(p)
         for step in range(len(self.laps), len(self.laps) + count):
             batch = self.batch(step, self.comm.rank, self.comm.size)
             models.set_learning_rate(self.optimizer, p, step)
@@ -115,8 +129,9 @@ class Kernel(kernel.Kernel[Ddp]):
             if self.sign:
                 self.signed.append((self.sign(self.gradient()), self.sign(self.flat())))
             if (step + 1) % p.epoch == 0 and len(self.tests[0]):
+                self.stepped += [self.clock.seconds()] if self.clock else []
                 self.judgements.append(self.test())
-                self.ended.append(sum(self.laps[1:]))
+                self.ended.append(self.known_by_all(self.clock) if self.clock else sum(self.laps[1:]))
                 self.note("epoch", {"number": len(self.judgements), "judged": self.judgements[-1]})
 
     def test(self) -> list[float]:
@@ -129,6 +144,12 @@ class Kernel(kernel.Kernel[Ddp]):
                 for i in range(first, beyond, PIECE)
             ]
         return np.sum(pieces, axis=0).tolist()
+
+    def known_by_all(self, clock: Clock) -> float:
+        """Let every member know the quality; return the seconds of the rules' clock. Collective."""
+        sums = self.comm.bcast(self.comm.gather(self.judgements[-1]))
+        self.problem.trains.judged(np.sum(sums, axis=0))
+        return clock.seconds()
 
     def flat(self) -> np.ndarray:
         """Return a copy of all weights."""
@@ -243,7 +264,13 @@ class Kernel(kernel.Kernel[Ddp]):
             "ended": self.ended,
             "losses": self.losses,
             "last": self.losses[-1],
+            **(self.by_the_rules(self.clock) if self.clock else {}),
         }
+
+    def by_the_rules(self, clock: Clock) -> dict[str, Any]:
+        """Return when things happened, as a log of the training states it."""
+        tested = len(self.tests[0])
+        return {"begun": clock.begun, "start": clock.start, "stepped": self.stepped, "tested": tested}
 
     def backward_alone(self, loss: torch.Tensor) -> None:
         """Compute this member's own gradient and leave it so."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 REAL, GENERATED, PROXY = "real data", "generated data", "proxy"
 GROUP = "prk.workloads"
 MOMENTUM = 0.9
+# Where the momentum's learning rate is: v = m v + g, w -= lr v; or v = m v + lr g, w -= v.
+OUTSIDE, INSIDE = "outside", "inside"
 
 # One array for each thing that is known of a sample, its first axis the samples.
 Arrays = tuple[np.ndarray, ...]
@@ -48,6 +50,10 @@ class Workload:
     target: ClassVar[float | None] = None
     # Options that reach the target.
     usual: ClassVar[str] = ""
+    # Trainings that a result under the rules takes: 5 of vision, 10 of others.
+    runs: ClassVar[int] = 10
+    # Modules that the data are read with. They are imported before any clock starts.
+    imports: ClassVar[tuple[str, ...]] = ()
     # Where the data come from, for those who have not got them.
     get: ClassVar[str] = ""
 
@@ -83,7 +89,11 @@ class Workload:
         return math.sqrt(2 / math.prod(shape[1:]))
 
     def optimizer(self, problem: Any, weights: Any) -> "torch.optim.Optimizer":
-        """Return what changes the weights in each step: by default v = m v + g, w -= lr v."""
+        """Return what changes the weights in each step: by default momentum, in the form asked for."""
+        if problem.momentum_form == INSIDE:
+            from prk.ddp.momentum import Inside
+
+            return Inside(weights, problem.learning_rate, MOMENTUM)
         import torch
 
         return torch.optim.SGD(weights, problem.learning_rate, MOMENTUM)

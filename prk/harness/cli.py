@@ -12,11 +12,25 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import prk
 from prk.cli import Parser
 from prk.harness import cells, completion, merge, store
-from prk.harness.analyse import compare, launches, narrow, origin, predicted, reference, results, rows
+from prk.harness.analyse import (
+    compare,
+    convergence,
+    launches,
+    narrow,
+    origin,
+    predicted,
+    rcp,
+    reference,
+    results,
+    rows,
+    score,
+    trainings,
+)
 from prk.harness.arguments import (
     RUNS,
     add_folder,
@@ -35,7 +49,7 @@ from prk.harness.execute import campaign, progress
 from prk.harness.execute.command import Launch
 from prk.harness.plan import sweep
 from prk.harness.plan.points import Plan
-from prk.harness.show import choose, colour, foretelling, junit, style, table
+from prk.harness.show import choose, colour, foretelling, junit, scores, style, table
 from prk.harness.slurm import cli as slurm
 from prk.harness.slurm import journal, step
 from prk.harness.store import Store
@@ -159,6 +173,14 @@ def _parser() -> Parser:
     stated.add_argument(
         "--tolerance", default="5%", metavar="PERCENT", help="by which a point may get worse (default: 5%%)"
     )
+    told = add_folder(
+        commands, "score", "score trainings under MLPerf-style rules, their logs checked", do_score
+    )
+    told.add_argument(
+        "--weak", action="store_true", help="say what instances at once reached together instead"
+    )
+    told.add_argument("--json", action="store_true", help="as JSON, with every run")
+    _add_rcp(commands)
     foretold = add_sweep(commands, "predict", "say what a sweep's points take on a machine", do_predict)
     foretold.add_argument(
         "--machine", required=True, metavar="FILE", help="as prk-bench machine writes it, TOML, or: edison"
@@ -204,6 +226,22 @@ def _parser() -> Parser:
     add_launcher(measured)
     slurm.add(commands)
     return parser
+
+
+def _add_rcp(commands: Any) -> None:
+    """Add the command of reference convergence points with its own commands."""
+    text = "make reference convergence points, or check trainings by them"
+    group = commands.add_parser("rcp", help=text, allow_abbrev=False)
+    own = group.add_subparsers(dest="command_of_rcp", required=True, metavar="COMMAND")
+    readings = (rcp.TRIMMED, rcp.FULL)
+    std = "standard deviation without the fastest and the slowest run, or of all of them"
+    made = add_folder(own, "make", "write the points that a folder's trainings make", do_rcp_make)
+    made.add_argument("--out", required=True, metavar="FILE")
+    made.add_argument("--std", choices=readings, default=rcp.TRIMMED, help=f"{std} (default: trimmed)")
+    checked = add_folder(own, "check", "tell whether trainings needed too few epochs", do_rcp_check)
+    checked.add_argument("--rcp", required=True, metavar="FILE")
+    checked.add_argument("--std", choices=readings, default="", help=f"{std} (default: FILE's)")
+    checked.add_argument("--json", action="store_true", help="as JSON")
 
 
 def do_plan(arguments: argparse.Namespace) -> int:
@@ -385,6 +423,36 @@ def do_reference(arguments: argparse.Namespace) -> int:
     folder = str(chosen_folder(arguments.folder).folder)
     print(reference.save(folder, arguments.out, part("--tolerance", arguments.tolerance)))
     return 0
+
+
+def do_score(arguments: argparse.Namespace) -> int:
+    found = trainings.read(chosen_folder(arguments.folder).folder)
+    flat, text = (scores.weak_flat, scores.weak_text) if arguments.weak else (scores.flat, scores.text)
+    rows = [flat(group) for group in found.groups]
+    print(json.dumps(rows, indent=1) if arguments.json else text(found))
+    return int(not all(row["valid"] for row in rows))
+
+
+def do_rcp_make(arguments: argparse.Namespace) -> int:
+    print(convergence.save(chosen_folder(arguments.folder).folder, arguments.out, arguments.std))
+    return 0
+
+
+def do_rcp_check(arguments: argparse.Namespace) -> int:
+    known = convergence.read(arguments.rcp)
+    found = trainings.read(chosen_folder(arguments.folder).folder)
+    rows = [scores.checked_flat(group, _judged(group, known, arguments.std)) for group in found.groups]
+    print(json.dumps(rows, indent=1) if arguments.json else scores.checked_text(found, rows))
+    return int(not all(row["passes"] for row in rows))
+
+
+def _judged(group: trainings.Group, known: convergence.Reference, std: str) -> rcp.Judged | None:
+    """Return how the runs that count are beside the reference, if there are enough of both."""
+    window = score.score(group.trainings, group.runs).window
+    points = known.points(group.workload, std)
+    if not points or len(window) < max(group.runs, 3):
+        return None
+    return rcp.judge(points, group.batch, [t.epochs for t in window], group.runs)
 
 
 def do_predict(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from prk.harness.analyse import results
 from prk.harness.plan.points import Plan, Point
 from prk.harness.store import Store
 from prk.problem import Refusal
-from prk.records import identity
+from prk.records import identity, mllog
 
 
 @dataclass
@@ -25,6 +25,8 @@ class Merged:
     # How many launches of a point some sweep wanted.
     planned: dict[str, int] = field(default_factory=dict)
     records: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    # The logs of trainings beside them, by point and repeat.
+    logs: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
     # What has been seen, so that a copy counts once.
     seen: set[str] = field(default_factory=set)
     copies: int = 0
@@ -44,17 +46,19 @@ class Merged:
             self.planned[point.id] = max(self.planned.get(point.id, 0), plan.planned[point.id])
             own = self.records.setdefault(point.id, {})
             for one in sorted(loaded.results[point.id], key=lambda r: r.repeat in own):
-                content = kept.path(identity.launch_name(one.point, one.repeat)).read_bytes()
-                self.place(own, one.repeat, content)
+                path = kept.path(identity.launch_name(one.point, one.repeat))
+                placed = self.place(own, one.repeat, path.read_bytes())
+                if placed is not None:
+                    self.logs[point.id, placed] = [log.read_bytes() for log in mllog.beside(path)]
 
-    def place(self, own: dict[int, bytes], repeat: int, content: bytes) -> None:
-        """Put a record where its point has room, unless it is there already."""
+    def place(self, own: dict[int, bytes], repeat: int, content: bytes) -> int | None:
+        """Put a record where its point has room, and return that repeat; None if it is there already."""
         found = json.loads(content)
         about = found.get("launch", {})
         mark = sha256(json.dumps({**found, "launch": {**about, "repeat": 0}}).encode()).hexdigest()
         if mark in self.seen:
             self.copies += 1
-            return
+            return None
         self.seen.add(mark)
         if repeat in own:
             repeat = next(r for r in range(len(own) + 1) if r not in own)
@@ -62,6 +66,7 @@ class Merged:
                 about["repeat"] = repeat
                 content = (json.dumps(found, indent=1) + "\n").encode()
         own[repeat] = content
+        return repeat
 
     def plan(self, plans: Sequence[Plan]) -> Plan:
         """Return the plan of all: the launches in the first one's order, then what the others add."""
@@ -116,7 +121,10 @@ def _fill(half: Store, merged: Merged, sources: Sequence[Store]) -> None:
     """Write the records, and copy what else belongs to the points: audits, and bounds that all agree on."""
     for point, own in merged.records.items():
         for repeat, content in own.items():
-            half.path(identity.launch_name(point, repeat)).write_bytes(content)
+            path = half.path(identity.launch_name(point, repeat))
+            path.write_bytes(content)
+            for number, log in enumerate(merged.logs[point, repeat], 1):
+                mllog.path(path, number).write_bytes(log)
     half.audits.mkdir()
     for audit in _firsts(merged, sources):
         shutil.copy(audit, half.audits)

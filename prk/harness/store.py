@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from prk.harness.plan.points import Plan, Point
 from prk.problem import Refusal
-from prk.records import identity, write
+from prk.records import identity, mllog, write
 from prk.records import read as record
 from prk.records.build import RIGHT, STATES
 from prk.run import reason, registry, split
@@ -123,6 +123,8 @@ class Store:
 
     def set_aside(self, name: str) -> None:
         """Move a record, and its point's audit, out of the way of what repeats it; both are kept."""
+        for log in mllog.beside(self.path(name)):
+            self.move_aside(log)
         self.move_aside(self.path(name))
         audit = self.audits / f"{identity.launch_of(name)[0]}.json"
         if audit.exists():

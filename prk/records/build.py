@@ -67,7 +67,8 @@ class Report:
         own = self.how.cell(self.job.kernel).warning
         computing = self.ranks * self.how.threads(self.job.options)
         unkept = {s.unkept for cases in self.repeats for case in cases for s in case.samples}
-        return [*filter(None, (own, *sorted(unkept))), *oversubscription(self.members, computing)]
+        said = filter(None, (self.job.problem.remark, own, *sorted(unkept)))
+        return [*said, *oversubscription(self.members, computing)]
 
     @cached_property
     def measured(self) -> list[list[Measured]]:

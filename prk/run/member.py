@@ -13,7 +13,7 @@ from prk import coverage
 from prk.check import Check, Fields, combined
 from prk.job import Job, Outcome
 from prk.problem import Measured, Problem, Refusal, Unanimous, size_option
-from prk.records import build, text, write
+from prk.records import build, mllog, text, write
 from prk.records.build import Case, Report
 from prk.run import audit, environment, registry, split, timing
 from prk.run.faults import options as faults
@@ -161,6 +161,7 @@ def _refuse(job: Job, how: Runtime, members: list[dict[str, Any]], size: int) ->
         _refuse_memory(job, how, members, size)
         if job.json:
             write.refuse("--json", job.json)
+            mllog.refuse(job.json, job.problem.logs * job.repeat)
     except Refusal as refusal:
         return str(refusal)
     return ""
@@ -222,7 +223,12 @@ def banner(job: Job, how: Runtime, size: int) -> str:
 def _finish(report: Report) -> Outcome:
     """Write the record, print the verdict and the rate; return how the run ended."""
     job = report.job
-    lost = write.save(build.build(report), job.json) if job.json else ""
+    lost = ""
+    if job.json:
+        record = build.build(report)
+        lost = write.save(record, job.json)
+        if job.problem.logs and report.valid:
+            lost = "; ".join(filter(None, (lost, mllog.save(record, job.json))))
     if job.trace and report.split:
         other = write.kept("--trace", "timeline", _timeline(job, report.split), job.trace)
         lost = "; ".join(filter(None, (lost, other)))

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from prk.ddp.problem import REMARK
 from prk.harness.analyse import curves, results, rows
 from prk.harness.show import figures, lines, style, table
 from prk.machine.bounds import Machine
@@ -415,6 +416,32 @@ def test_training_is_drawn_over_cores_and_nothing_of_what_it_does_not_state(tmp_
     assert [(d.x, d.y) for d in exposed.dots] == [(1, 5.0), (2, 10.0)]
     assert [d.y for d in panels["Ddp: time to quality"].series[0].dots] == [1.5, 1.5]
     assert "Ddp: epochs to quality" not in panels
+
+
+def test_epochs_are_drawn_over_the_batch_where_it_varies_and_the_quality_of_all_trainings(tmp_path):
+    def panels(batches):
+        one = {"kernel": "ddp", "runtime": "mpi1", "ranks": [1, 2], "batch": batches, "figure": "one"}
+        one |= {"rules": "mlperf"}
+        rows = with_tables(
+            tmp_path / str(len(batches)),
+            planned(one).points,
+            lambda p: [{"epochs": p.parameters["batch"] + n, "batch": 0} for n in (0, 1, 5)],
+        )
+        curve = tuple({"seed": s, "epoch": n, "quality": s * n / 10} for s in (1, 2, 4) for n in (1, 2))
+        rows = [replace(row, lists={"quality curves": curve}) for row in rows]
+        return {p.title: p for p in curves.panels(rows)}
+
+    found = panels([64, 16])
+    over = found["Ddp: epochs to quality over the batch"]
+    assert (over.x_label, over.y_label) == ("batch", "epochs to target")
+    assert {s.label: [(d.x, d.y) for d in s.dots] for s in over.series} == {
+        f"mpi1, {cores}": [(16, 17), (64, 65)] for cores in ("1 core", "2 cores")
+    }
+    dots = found["Ddp: quality of all trainings"].series[0].dots
+    assert [(d.x, d.y, d.samples) for d in dots] == [(1, 0.2, (0.1, 0.2, 0.4)), (2, 0.4, (0.2, 0.4, 0.8))]
+    # Wherever a figure of the rules appears it says what it is not.
+    assert all(REMARK in panel.notes for panel in found.values())
+    assert "Ddp: epochs to quality over the batch" not in panels([64])
 
 
 def mapped(folder, lines, **axes):

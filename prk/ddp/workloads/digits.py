@@ -16,6 +16,8 @@ class Workload(workload.Workload):
     title: ClassVar[str] = "digit recognition, two layers"
     target: ClassVar[float | None] = 0.95
     usual: ClassVar[str] = "--epochs 10"
+    runs: ClassVar[int] = 5
+    imports: ClassVar[tuple[str, ...]] = ("sklearn.datasets",)
 
     def samples(self, problem):
         return TRAINED

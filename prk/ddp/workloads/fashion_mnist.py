@@ -33,6 +33,7 @@ class Workload(workload.Workload):
     mlperf: ClassVar[str] = "resnet"
     target: ClassVar[float | None] = 0.92
     usual: ClassVar[str] = "--epochs 10 --batch 128 --learning-rate 0.1"
+    runs: ClassVar[int] = 5
     get: ClassVar[str] = "install Debian's dataset-fashion-mnist, or name the folder by --data"
 
     def samples(self, problem):

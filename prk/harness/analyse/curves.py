@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from prk.cost import Cost
-from prk.harness.analyse.rows import Row, number, size
+from prk.harness.analyse.rows import Row, number, remarks, size
 from prk.harness.analyse.statistics import Interval, median_interval, ratio
 from prk.metric import Metric
 from prk.problem import Curve, Map
@@ -141,6 +141,7 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
         for kind, panel in made.items():
             panel.name = f"{name}-{kind}"
             panel.about = about(own, what)
+            panel.notes += remarks(own)
             found.append(panel)
     return found
 
@@ -170,23 +171,31 @@ def _bounded(row: Row) -> bool:
 
 
 def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
-    """Return a column of the records' own tables: the median of all launches, and its interval."""
+    """Return a column of the records' own tables: the median of all launches, and its interval.
+
+    Over another column, or over a parameter of the points, where that varies.
+    """
     headings = registry.problem_class(rows[0].point.kernel).headings
     over, of = (headings.get(name, (name,))[0] for name in (curve.x or "cores", curve.y))
     panel = Panel("", f"{_title(rows)}: {curve.title}", over, of, linear=bool(curve.source))
     if curve.source and len(rows) > FEW:
         panel.why = f"{len(rows)} points are too many, name a figure of at most {FEW}"
         return panel
-    label = labels(rows)
+    over_parameter = curve.x in rows[0].point.parameters
+    if over_parameter and len({row.point.parameters[curve.x] for row in rows}) < 2:
+        panel.why = f"all points have the same {over}"
+        return panel
+    label = labels(rows, curve.x)
     series: dict[str, Series] = {}
-    for row in sorted(rows, key=_cores):
+    for row in sorted(rows, key=lambda r: (_cores(r), r.point.parameters[curve.x] if over_parameter else 0)):
         name = label[row.point.id]
         if curve.x:
             name = f"{name}, {counted(row.point.cores, 'core')}"
         values: dict[int, list[float]] = {}
         for line in row.lists.get(curve.source, ()) if curve.source else row.own:
             if line.get(curve.y) is not None:
-                values.setdefault(line[curve.x] if curve.x else row.point.cores, []).append(line[curve.y])
+                x = {**line, **row.point.parameters}[curve.x] if curve.x else row.point.cores
+                values.setdefault(x, []).append(line[curve.y])
         one = series.setdefault(name, Series(row.point.runtime, name))
         for x, ys in sorted(values.items()):
             one.dots.append(Dot(x, median(ys), median_interval(ys), tuple(ys), _partly(row)))
@@ -455,11 +464,11 @@ def _fill(
     ]
 
 
-def labels(rows: Sequence[Row]) -> dict[str, str]:
+def labels(rows: Sequence[Row], axis: str = "") -> dict[str, str]:
     """Return the label of each point's series: its runtime and variant, and where needed what sets it apart.
 
-    That is the size, where it is not the usual one on as many cores, and the threads, where one
-    runtime's points on as many cores differ by them.
+    That is the size, where it is not the usual one on as many cores, but for a parameter that is the axis;
+    and the threads, where one runtime's points on as many cores differ by them.
     """
     usual: dict[int, str] = {}
     threads: dict[tuple[str, int], set[int]] = {}
@@ -470,7 +479,8 @@ def labels(rows: Sequence[Row]) -> dict[str, str]:
     found = {}
     for row in rows:
         p = row.point
-        odd = [w for w in size(p).split() if w not in usual[p.cores].split()]
+        words = [w for w in size(p).split() if w.partition("=")[0] != axis]
+        odd = [w for w in words if w not in usual[p.cores].split()]
         apart = [*odd, *([counted(p.layout["threads"], "thread")] if p.label in split else [])]
         found[p.id] = f"{p.label} ({', '.join(apart)})" if apart else p.label
     return found

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from prk.harness.plan.points import Plan, Point
 from prk.harness.store import Store
 from prk.machine import bounds
 from prk.machine.bounds import Machine
-from prk.problem import sizes
+from prk.problem import Problem, sizes
 from prk.run import registry
 
 
@@ -124,6 +124,16 @@ def bound(point: Point, machine: Machine) -> Bound | None:
     if limit is None or point.metric.kind not in ("throughput", "latency"):
         return None
     return Bound(point.value(limit.seconds), limit.name)
+
+
+def remarks(found: Sequence[Row]) -> list[str]:
+    """Return what whoever reads figures of these rows must know, as their problems say it."""
+    said: dict[str, None] = {}
+    for row in found:
+        kind = registry.problem_class(row.point.kernel)
+        if kind.remark is not Problem.remark:
+            said[kind(**row.point.parameters).remark] = None
+    return [remark for remark in said if remark]
 
 
 def size(point: Point) -> str:

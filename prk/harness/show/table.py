@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prk.harness.analyse import curves
 from prk.harness.analyse.results import Loaded
-from prk.harness.analyse.rows import Row, brief, number, size
+from prk.harness.analyse.rows import Row, brief, number, remarks, size
 from prk.harness.analyse.statistics import CONFIDENCE
 from prk.harness.plan.points import Plan
 from prk.harness.show.colour import Paint
@@ -90,6 +90,7 @@ def footnotes(found: Sequence[Row]) -> list[str]:
         said[-1] += " Fewer than 6 values give none of 95 %: the whole range stands there."
     over, kernels = curves.exceeded(found), {r.point.id: r.point.kernel for r in found}
     why = dict.fromkeys(f"{kernels[p]}, {said}" for p, said in over.items())
+    said += [f"{remark}." for remark in remarks(found)]
     return [*said, *(f"No bound where one is exceeded, and so is none: {one}." for one in why)]
 
 
