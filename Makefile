@@ -94,6 +94,9 @@ $(VENV)/develop: $(VENV)/torch pyproject.toml constraints.txt
 	$(PIP) --no-deps recbole
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
 	! command -v oshcc >/dev/null || OSHCC=oshcc $(PIP) -e '.[shmem]'
+	# Coarray Fortran has none either.
+	@command -v gfortran >/dev/null \
+		|| echo "there are no coarrays, whose tests then fail: apt-get install gfortran libcoarrays-openmpi-dev"
 	@touch $(VENV)/demo $@
 
 # The other MPI, in an environment of its own.

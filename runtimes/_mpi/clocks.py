@@ -1,5 +1,6 @@
 """Clocks around MPI's functions, and what their arguments say: who sends whom how much, and who meets."""
 
+import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -108,10 +109,16 @@ def functions() -> dict[str, Watched]:
 
 
 @contextmanager
-def clocking(comm: Any, noted: int) -> Iterator[tuple[Any, "Clocks | None"]]:
-    """Clock while the context lasts; yield the team and what tells, or None where this cannot be done."""
+def clocking(
+    comm: Any, noted: int, library: ctypes.CDLL = calls.library
+) -> Iterator[tuple[Any, "Clocks | None"]]:
+    """Clock while the context lasts; yield the team and what tells, or None where this cannot be done.
+
+    library: who calls MPI, by default mpi4py.
+    """
     recorder = Recorder(functions(), noted, MPI._sizeof(MPI.Request))
-    with interposed(recorder.addresses, lambda: recorder.addresses) as there, running(recorder):
+    interposing = interposed(recorder.addresses, lambda: recorder.addresses, library)
+    with interposing as there, running(recorder):
         yield comm, Clocks(recorder, comm) if there else None
 
 

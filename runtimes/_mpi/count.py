@@ -6,7 +6,7 @@ Only an audit imports this.
 import ctypes
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Place(NamedTuple):
     to: int | None = 3
     # The communicator of a collective whose count is that of each rank's block.
     team: int | None = None
-    # Whether integers of 64 bits are flags, which are no data.
+    # Whether integers, an int or of 64 bits, are flags, which are no data.
     flags: bool = False
     # Whether a count stands for each rank, in an array.
     several: bool = False
@@ -88,9 +88,14 @@ tally = Tally()
 
 
 @contextmanager
-def counting(comm: Any) -> Iterator[tuple[Any, Callable[[], Sent] | None]]:
-    """Count while the context lasts; yield the team and what tells, or None where this cannot be done."""
-    with interposed(functions().keys(), addresses) as there:
+def counting(
+    comm: Any, library: ctypes.CDLL = calls.library, names: Collection[str] = ()
+) -> Iterator[tuple[Any, Callable[[], Sent] | None]]:
+    """Count while the context lasts; yield the team and what tells, or None where this cannot be done.
+
+    library, names: who calls MPI, by default mpi4py, and which functions count, by default all.
+    """
+    with interposed(names or functions().keys(), addresses, library) as there:
         yield comm, (lambda: tally.sent) if there else None
 
 
@@ -161,7 +166,8 @@ def size(place: Place, long: bool, arguments: tuple[int, ...]) -> int:
     """Return the bytes that a call with these arguments sends; its count is 8 bytes if it is `long`."""
     if place.to is not None and as_int(arguments[place.to]) == MPI.PROC_NULL:
         return 0
-    if place.flags and as_int(arguments[place.type]) == as_int(int(calls.handle(MPI.INT64_T))):
+    flags = [as_int(int(calls.handle(kind))) for kind in (MPI.INT64_T, MPI.INT)]
+    if place.flags and as_int(arguments[place.type]) in flags:
         return 0
     each, ranks = ctypes.c_int64(), ctypes.c_int(1)
     calls.library.MPI_Type_size_x(ctypes.c_int64(arguments[place.type]), ctypes.byref(each))

@@ -13,9 +13,16 @@ from . import calls, linked
 
 
 @contextmanager
-def interposed(names: Collection[str], addresses: Callable[[], Mapping[str, int]]) -> Iterator[bool]:
-    """Have the functions of these names at other addresses meanwhile; tell whether that can be done here."""
-    slots = linked.slots(calls.library, names)
+def interposed(
+    names: Collection[str],
+    addresses: Callable[[], Mapping[str, int]],
+    library: ctypes.CDLL = calls.library,
+) -> Iterator[bool]:
+    """Have the functions of these names at other addresses meanwhile; tell whether that can be done here.
+
+    library: who calls them, besides compiled code; by default mpi4py.
+    """
+    slots = linked.slots(library, names)
     if not slots:
         yield False
         return

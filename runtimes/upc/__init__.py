@@ -12,7 +12,7 @@ from prk.problem import Refusal
 from prk.reduce import schedules
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent
+from .. import _pic, _sent
 from .._mpi import MPIRuntime
 
 ACCESS = Option(
@@ -91,8 +91,8 @@ class Runtime(MPIRuntime):
         "synch_global": Cell(messages=pulled(_sent.digits_to_all)),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
-        "amr": Cell(absent="not written yet"),
-        "pic": Cell(absent="not written yet"),
+        "amr": Cell(),
+        "pic": _pic.OUTBOX,
         "adaptive": Cell(absent=_sent.NOT_READY),
         "layers": Cell(absent=_sent.ALONE),
         "models": Cell(absent=_sent.ALONE),

@@ -52,11 +52,13 @@ class Threads:
 
     def barrier(self) -> None:
         """Return when all threads are here: what they stored before, all of them see (upc_barrier)."""
-        windows = self.group.windows if self.group else [array.window for array in self.arrays]
-        for window in windows:
-            window.Sync()
+        self.sync()
         self.comm.Barrier()
-        for window in windows:
+        self.sync()
+
+    def sync(self) -> None:
+        """Order this thread's accesses: before it tells another one, and after it was told."""
+        for window in self.group.windows if self.group else [array.window for array in self.arrays]:
             window.Sync()
 
     def close(self) -> None:

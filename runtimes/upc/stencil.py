@@ -3,31 +3,54 @@
 A shared array holds all tiles, each in its ghost frame.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from prk import decomposition
-from prk.decomposition import Box, SuperTiles
+from prk.decomposition import Box, Needs, SuperTiles
 from prk.stencil import serial
 
 from .shared import Threads
+
+Points = Callable[[Box], np.ndarray]
+Pull = Callable[[], np.ndarray]
 
 
 class Kernel(serial.Kernel):
     """This thread's tile as private memory, its ghost frame filled from the tiles of others."""
 
     def setup(self) -> None:
-        problem, size = self.problem, self.comm.size
-        self.team = Threads(self.comm, self.options["access"])
+        self.team = self.threads()
         super().setup()
+        self.pulls = self.from_others(self.layout(), self.points)
+
+    def threads(self) -> Threads:
+        """Return the threads that share the tiles."""
+        return Threads(self.comm, self.options["access"])
+
+    def layout(self) -> Needs:
+        """Return who needs which points of whom."""
+        problem = self.problem
         # Groups of one rank: plain tiles, with the corners of a compact stencil from diagonal neighbours.
-        layout = SuperTiles(problem.n, problem.n, size, 1, problem.radius, problem.pattern == "compact")
-        self.pulls = []
+        return SuperTiles(
+            problem.n, problem.n, self.comm.size, 1, problem.radius, problem.pattern == "compact"
+        )
+
+    def from_others(self, layout: Needs, missing: Points) -> list[tuple[np.ndarray, Pull]]:
+        """Return the points of each box that this thread lacks, with what pulls it from its owner."""
+        found: list[tuple[np.ndarray, Pull]] = []
         for owner, box in layout.incoming(self.comm.rank):
-            r0, r1, c0, c1 = self.indices(box)
-            ghost, room = self.inp[r0:r1, c0:c1], np.empty((r1 - r0, c1 - c0), problem.dtype)
-            self.pulls.append((ghost, partial(self.shared.pull, owner, self.place_in(owner, box), room)))
+            points = missing(box)
+            place, room = self.place_in(owner, box), np.empty(points.shape, points.dtype)
+            found.append((points, partial(self.shared.pull, owner, place, room)))
+        return found
+
+    def points(self, box: Box) -> np.ndarray:
+        """Return a box of the grid in this thread's tile and its frame."""
+        r0, r1, c0, c1 = self.indices(box)
+        return self.inp[r0:r1, c0:c1]
 
     def allocate(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         self.shared = self.team.array(shape, self.problem.dtype)
