@@ -204,6 +204,18 @@ def ddp(batch, seed, learning_rate, repetitions, members, **others):
     }
 
 
+def inference(repetitions, members, **_):
+    """Return what the digits' two layers answer after their usual training."""
+    from sklearn.datasets import load_digits
+
+    w = ddp(batch=64, seed=1, learning_rate=0.05, repetitions=220, members=1)["weights"]
+    a, b, c, d = np.split(w, np.cumsum([128 * 64, 128, 10 * 128]))
+    images = load_digits().data
+    x = images[np.random.default_rng(0).permutation(len(images))[1437:]] / 16
+    answers = np.maximum(x @ a.reshape(128, 64).T + b, 0) @ c.reshape(10, 128).T + d
+    return {"answers": answers, "error": np.zeros((members, 3))}
+
+
 def bfloat16(values):
     """Return the nearest numbers of 8 bits."""
     mantissa, exponent = np.frexp(values.astype(float))
