@@ -181,9 +181,10 @@ def ddp(batch, seed, learning_rate, repetitions, members, **others):
     w = [a, np.zeros(128), b, np.zeros(10)]
     speed = [np.zeros_like(v) for v in w]
     losses = np.zeros((members, repetitions))
-    order = np.random.default_rng((seed, 0)).permutation(1437)
     for step in range(repetitions):
-        chosen = order[step * batch : (step + 1) * batch]
+        epoch, place = divmod(step, 1437 // batch)
+        order = np.random.default_rng((seed, epoch)).permutation(1437)
+        chosen = order[place * batch : (place + 1) * batch]
         x, y = images[chosen], np.eye(10)[labels[chosen]]
         hidden = np.maximum(x @ w[0].T + w[1], 0)
         z = hidden @ w[2].T + w[3]

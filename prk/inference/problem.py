@@ -75,9 +75,9 @@ class Inference(Problem):
         "loadgen": ("LoadGen", ""),
     }
     curves: ClassVar[tuple[Curve, ...]] = (
-        Curve("share of queries answered within a time (ms)", "share", "latency", "latencies"),
+        Curve("share of queries over latency (ms)", "share", "latency", "latencies"),
         Curve("throughput over the bound (ms)", "throughput", "bound"),
-        Curve("batches by size", "batches", "batch", "batch sizes"),
+        Curve("batches by size", "batches", "size", "batch sizes"),
     )
     own_laps: ClassVar[bool] = True
 
@@ -287,6 +287,8 @@ class Inference(Problem):
             summary["LoadGen says"] = first["why"]
         if first["early"] is not None:
             summary["tail latency after early stopping (ms)"] = 1e3 * first["early"]
-        summary["latencies"] = [{"latency": 1e3 * s, "share": p} for p, s in first["latencies"]]
-        summary["batch sizes"] = [{"batch": b, "batches": n} for b, n in found["batches"]]
+        summary["latencies"] = [
+            {"latency": float(f"{1e3 * s:.3g}"), "share": p} for p, s in first["latencies"]
+        ]
+        summary["batch sizes"] = [{"size": b, "batches": n} for b, n in found["batches"]]
         return summary

@@ -1,6 +1,7 @@
 """Inference under load, MPI two-sided: the first rank takes queries, the others compute batches."""
 
 import time
+from collections import deque
 
 import numpy as np
 from mpi4py import MPI
@@ -28,12 +29,14 @@ class Kernel(serial.Kernel):
         self.batch = np.empty(most, np.int64)
         self.message = np.empty(most * self.numbers + 1, np.float32)
         self.status = MPI.Status()
+        self.sending: dict[int, deque[tuple[MPI.Request, Batch]]] = {w: deque() for w in self.workers()}
 
     def submit(self, worker: int, batch: Batch) -> None:
         if worker == 0:
             super().submit(worker, batch)
         else:
-            self.comm.Send(batch.samples, worker, ASKED)
+            # A worker may be sending, and receive nothing until it is done.
+            self.sending[worker].append((self.comm.Isend(batch.samples, worker, ASKED), batch))
 
     def collect(self, seconds: float) -> None:
         if not any(self.asked.values()):
@@ -41,6 +44,7 @@ class Kernel(serial.Kernel):
         elif self.comm.Iprobe(MPI.ANY_SOURCE, ANSWERED, self.status):
             worker = self.status.source
             self.comm.Recv(self.message, worker, ANSWERED, self.status)
+            self.sending[worker].popleft()[0].Wait()
             count = self.status.Get_count(MPI.FLOAT) - 1
             outputs = self.message[:count].reshape(-1, self.numbers)
             self.complete(worker, outputs, float(self.message[count]))
