@@ -29,8 +29,8 @@ from prk.team import Solo
 PATIENCE, LOOK = 60.0, 0.25
 # Samples that are computed at once where nobody waits.
 PIECE = 500
-# How close the search for a level comes, how far it goes down after a run that missed, and how often.
-CLOSE, LESS, MOST = 1.05, 0.95, 40
+# How close the search for a level comes, by --quick; how far it goes down after a run that missed, how often.
+CLOSE, LESS, MOST = {"off": 1.05, "on": 1.3}, 0.95, 40
 # Of the runs by which it searches: the part of a run's queries, their least number, and seconds.
 PART, FEWEST, SECONDS = 0.01, 500, 2.0
 # Bounds that a server's run lasts at least, and the part of the time by which its queries may come too fast.
@@ -275,7 +275,8 @@ class Kernel(kernel.Kernel[Inference]):
         if not low and not serves:
             works = f"use at least {2 * p.interval:g}"
             raise Refusal("--interval", f"a sample does not keep {p.interval:g} ms", works)
-        while high > CLOSE * low if serves else high - low > max(1, low // 20):
+        close = CLOSE[p.quick]
+        while high > max(close * low, low + (not serves)):
             middle = (low + high) / 2 if serves else (low + high) // 2
             low, high = (middle, high) if self.tried(middle) else (low, middle)
             if serves and high < 0.01 / self.alone:
