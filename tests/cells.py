@@ -98,6 +98,8 @@ PROBLEMS: dict[str, list[dict[str, Any]]] = {
         {"shape": "softmax n=3 c=7", "dtype": "bfloat16"},
     ],
     "models": [{"model": "digits", "batch": 5}],
+    # Answers one at a time, and in batches that messages are ahead of.
+    "inference": [{"quick": "on", "max_batch": 4}, {"quick": "on", "scenario": "offline"}],
     # One size each, as the cases of a run have; 600 elements divide over all numbers of ranks tested.
     "ddp": [{"batch": 48, "learning_rate": 0.2}],
     "allreduce": [

@@ -13,7 +13,7 @@ from prk import decomposition
 from prk.check import Check, Fields, Largest, Partial, Smallest, Target
 from prk.cost import Cost
 from prk.coverage import Whole
-from prk.ddp import workload
+from prk.ddp import checkpoint, workload
 from prk.ddp.workload import INSIDE, OUTSIDE, Workload
 from prk.metric import Metric
 from prk.problem import Curve, Measured, Problem, Refusal, parameter
@@ -108,6 +108,7 @@ class Ddp(Problem):
     )
     torch_threads: int = parameter(1, "threads that compute in a rank", label="Threads of torch")
     data: str = parameter("", "folder with the workload's files", label="Data folder")
+    save: str = parameter("", "write the trained model to this new file, for prk.inference", label="Saved to")
 
     @property
     def trains(self) -> Workload:
@@ -191,6 +192,10 @@ class Ddp(Problem):
             raise Refusal("--epochs", f"{self.epochs} is too few", "use at least 1, or 0 for --iterations")
         if self.learning_rate <= 0:
             raise Refusal("--learning-rate", f"{self.learning_rate:g} is not positive", "use 0.05")
+        if self.save:
+            checkpoint.refuse("--save", self.save)
+            if self.seeds > 1:
+                raise Refusal("--save", f"{self.seeds} trainings make as many models", "use --seeds 1")
         self.trains.refuse(self)
         if self.epoch < 1:
             most = self.trains.samples(self)

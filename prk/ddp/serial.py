@@ -13,7 +13,7 @@ from torch import nn
 from prk import decomposition, kernel
 from prk.allreduce.problem import Allreduce
 from prk.check import Box, Fields
-from prk.ddp import audit, models, replay, schedule
+from prk.ddp import audit, checkpoint, models, replay, schedule
 from prk.ddp.clock import Clock
 from prk.ddp.problem import REPLAYED, Ddp
 from prk.ddp.workload import Tensors
@@ -226,6 +226,9 @@ class Kernel(kernel.Kernel[Ddp]):
 
         The medians of turns that begin after a barrier, when nobody needs the weights any more.
         """
+        if self.problem.save and self.comm.rank == 0:
+            trained = [w.detach().numpy() for w in self.weights]
+            checkpoint.save(self.problem.save, self.problem.workload, trained)
         batch = self.batch(0, self.comm.rank, self.comm.size)
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0

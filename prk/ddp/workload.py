@@ -54,6 +54,8 @@ class Workload:
     runs: ClassVar[int] = 10
     # Modules that the data are read with. They are imported before any clock starts.
     imports: ClassVar[tuple[str, ...]] = ()
+    # Whether that takes a few seconds only, so that who needs a trained model may train it at once.
+    instant: ClassVar[bool] = False
     # Where the data come from, for those who have not got them.
     get: ClassVar[str] = ""
 
@@ -117,10 +119,18 @@ class Workload:
         inputs, labels = batch
         return nn.functional.cross_entropy(forward(inputs), labels)
 
+    def answers(self, problem: Any) -> tuple[int, int]:
+        """Return how many test samples can be asked for, and how many numbers answer one. Raises Refusal."""
+        raise Refusal("--workload", f"{self.name} says nothing of answers", "use one that can be served")
+
+    def answer(self, forward: Forward, tested: Tensors) -> "torch.Tensor":
+        """Return what the model says of some test samples, a row each, and look at no right answer."""
+        return forward(tested[0])
+
     def judge(self, forward: Forward, tested: Tensors) -> np.ndarray:
         """Return sums over some test samples, of which those over all make the quality (`judged`)."""
-        inputs, labels = tested
-        return np.array([int((forward(inputs).argmax(1) == labels).sum()), len(labels)], float)
+        answers, labels = self.answer(forward, tested), tested[1]
+        return np.array([int((answers.argmax(1) == labels).sum()), len(labels)], float)
 
     def judged(self, sums: np.ndarray) -> float:
         """Return the quality, from the sums over all test samples."""

@@ -29,6 +29,11 @@ NOTHING_SHARED = "nothing is shared: only a counter's owner could update it, whe
 # Why a runtime has no kernels whose members only compute beside each other.
 ALONE = "nothing is communicated: its members would do what mpi1's do"
 
+# Why queries and their answers want two-sided messages.
+POLLED = "a worker would look for its next batch again and again: mpi1's messages wake it"
+# Whose threads compute where the model is PyTorch's.
+OWN_THREADS = "PyTorch computes with threads of its own, see --torch-threads"
+
 # Why a tile's owner and its worker need two-sided messages, or memory that both see.
 NOT_READY = "a put does not tell the owner when a worker has room for the next tile: mpi1's messages do"
 

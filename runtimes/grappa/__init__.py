@@ -118,5 +118,6 @@ class Runtime(MPIRuntime):
         "pic": Cell(absent=COARSE),
         "adaptive": Cell(absent=_sent.NOT_READY),
         "layers": Cell(absent=_sent.ALONE),
+        "inference": Cell(absent=_sent.POLLED),
         "models": Cell(absent=_sent.ALONE),
     }

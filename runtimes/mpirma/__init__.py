@@ -125,6 +125,7 @@ class Runtime(MPIRuntime):
         "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent="one-sided MPI has no collectives"),
         "layers": Cell(absent=_sent.ALONE),
+        "inference": Cell(absent=_sent.POLLED),
         "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="one-sided MPI has no collectives, by which gradients are averaged"),
     }

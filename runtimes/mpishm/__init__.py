@@ -166,6 +166,7 @@ class Runtime(MPIRuntime):
             only={"collective": ("allreduce",)}, messages=sent.allreduce, schedule=steps.allreduce
         ),
         "layers": Cell(absent=_sent.ALONE),
+        "inference": Cell(absent=_sent.POLLED),
         "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }

@@ -46,6 +46,7 @@ class Runtime(Threads, MPIRuntime):
         "adaptive": Cell(absent="one thread of a rank would take a tile and multiply it, as mpi1 does"),
         "allreduce": Cell(absent="one thread of a rank would call the collective, as mpi1 does"),
         "layers": Cell(absent=_sent.ALONE),
+        "inference": Cell(absent=_sent.OWN_THREADS),
         "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="PyTorch computes with threads of its own: mpi1 with --torch-threads"),
     }

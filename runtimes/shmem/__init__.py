@@ -82,6 +82,7 @@ class Runtime(MPIRuntime):
         "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "layers": Cell(absent=_sent.ALONE),
+        "inference": Cell(absent=_sent.POLLED),
         "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent=NO_COLLECTIVES),
     }

@@ -46,6 +46,7 @@ class Runtime(MPIRuntime):
         ),
         "allreduce": Cell(refuse=refuse_place, messages=_sent.collective),
         "layers": Cell(options=(THREADS,), refuse=refuse_threads, messages=_sent.nothing),
+        "inference": Cell(absent=_sent.OWN_THREADS),
         "models": Cell(options=(THREADS,), refuse=refuse_threads, messages=_sent.nothing),
         "ddp": Cell(
             options=(Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),)

@@ -95,6 +95,7 @@ class Runtime(MPIRuntime):
         "pic": _pic.OUTBOX,
         "adaptive": Cell(absent=_sent.NOT_READY),
         "layers": Cell(absent=_sent.ALONE),
+        "inference": Cell(absent=_sent.POLLED),
         "models": Cell(absent=_sent.ALONE),
     }
 

@@ -39,6 +39,9 @@ class Workload(workload.Workload):
     def samples(self, problem):
         return FILES["train-labels-idx1-ubyte"][0]
 
+    def answers(self, problem):
+        return FILES["t10k-labels-idx1-ubyte"][0], CLASSES
+
     def weights(self, problem):
         found, inside = [9 * STEM, STEM, STEM], STEM
         for outside, _ in BLOCKS:

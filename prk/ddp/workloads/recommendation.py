@@ -40,6 +40,9 @@ class Workload(workload.Workload):
     def samples(self, problem):
         return SEEN - USERS
 
+    def answers(self, problem):
+        return USERS, 1 + CHOICE
+
     def weights(self, problem):
         half = WIDTHS[0] // 2
         layers = [n for a, b in pairwise(WIDTHS) for n in (a * b, b)]
@@ -127,9 +130,12 @@ class Workload(workload.Workload):
         users, items, labels = batch
         return nn.functional.binary_cross_entropy_with_logits(forward(users, items), labels)
 
-    def judge(self, forward, tested):
+    def answer(self, forward, tested):
         users, choice = tested
-        scores = forward(users.repeat_interleave(1 + CHOICE), choice.reshape(-1)).reshape(choice.shape)
+        return forward(users.repeat_interleave(1 + CHOICE), choice.reshape(-1)).reshape(choice.shape)
+
+    def judge(self, forward, tested):
+        users, scores = tested[0], self.answer(forward, tested)
         # Whoever scores all alike has found nothing.
         before = (scores[:, 1:] >= scores[:, :1]).sum(1)
         return np.array([int((before < PLACES).sum()), len(users)], float)

@@ -1,0 +1,1 @@
+"""Inference under load: MLPerf's ways in which queries arrive, over every runtime that can serve."""
