@@ -67,7 +67,9 @@ def test_rates_over_imbalance_have_a_line_a_strategy(sweep):
     times = zip(works, (1.0, 1.25, 2.0), strict=True)
     assert [d.y for d in none.dots] == pytest.approx([work / seconds / 1.001 for work, seconds in times])
     assert [d.y for d in tiles.dots] == pytest.approx([work / 1.1 / 1.001 for work in works])
-    assert panel.x_label == "imbalance of work with balance=none (maximum over mean)"
+    assert panel.x_label == "imbalance without balancing"
+    assert panel.notes[0] == "imbalance: of work with balance=none, maximum over mean"
+    assert panel.notes[1].startswith("tiles: pays from 1.10 on")
     axes = figures.draw(panel).axes[0]
     assert axes.get_xlim() == pytest.approx((0.98, 2.02))
 
@@ -159,7 +161,7 @@ def test_runtimes_are_compared_by_their_best_and_by_bases_of_the_same_options(tm
     *_, panel = imbalance.panels(found.rows)
     assert panel.name == "pic-balance-best-0"
     assert [s.label for s in panel.series] == ["mpi1", "charm4py"]
-    assert panel.notes[0] == "mpi1: none at 1.00, tiles at 1.25, tiles at 2.00"
+    assert panel.notes[1] == "mpi1: none at 1.00, tiles at 1.25, tiles at 2.00"
     (own,) = [g for g in imbalance.groups(found.rows) if g[0].row.point.runtime == "charm4py"]
     assert {one.name for one in own} == {
         "none", "tiles", "none (overdecomposition=4)", "tiles (overdecomposition=4)",
@@ -179,6 +181,13 @@ def test_a_strategy_can_be_a_parameter(tmp_path):
         imbalance.panels([one.row for one in own])[0].why
         == "no valid run with balance=no-talk says how the load lies"
     )
+
+
+def test_a_single_value_has_no_interval(tmp_path):
+    found = measured(tmp_path / "s", planned({**BLOCK, "top": [49, 99]}, repeat=1))
+    gains = [line[balancing.HEADER.index("gain") :] for line in balancing.lines(found.rows)]
+    assert [gain for gain in gains if gain[0]] == [["1.818", "", "", "", ""], ["0.909", "", "", "", ""]]
+    assert balancing.crossovers(found.rows)[0][-2:] == ["pays from 1.10 on", ""]
 
 
 def test_nothing_is_said_where_there_is_one_strategy(tmp_path):

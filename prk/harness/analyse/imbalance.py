@@ -74,7 +74,8 @@ class Crossover:
             return f"does not pay up to {self.last:.2f}{perhaps}"
         late = f"beyond {self.last:.2f}" if self.late is None else f"{self.late:.2f}"
         least = ", the least" if self.pays == self.first else ""
-        return f"pays from {self.pays:.2f} on{least} ({self.early:.2f} to {late})"
+        between = f" ({self.early:.2f} to {late})" if self.confidence else ""
+        return f"pays from {self.pays:.2f} on{least}{between}"
 
 
 def imbalance(row: Row, kind: str) -> float | None:
@@ -218,16 +219,19 @@ def _alike(own: Sequence[Strategy]) -> tuple[Any, ...]:
     return row.point.kernel, row.point.figure, row.point.runtime, _place(row), *words(row)
 
 
-def _title(own: Sequence[Strategy], what: str) -> str:
-    return f"{own[0].row.point.kernel.capitalize()}: {what}"
-
-
 def _over_imbalance(own: Sequence[Strategy], what: str) -> Panel:
     """Return an empty figure of the first metric over the imbalance of problems."""
     metric, balancing = own[0].row.point.metric, _own(own[0].row)
-    x_label = f"imbalance of work with {balancing.name}={balancing.base} (maximum over mean)"
-    panel = Panel("", _title(own, what), x_label, f"{metric.name} ({metric.shown(0)[1]})", linear=True)
+    x_label = "imbalance without balancing"
+    panel = Panel(
+        "",
+        f"{own[0].row.point.kernel.capitalize()}{what}",
+        x_label,
+        f"{metric.name} ({metric.shown(0)[1]})",
+        linear=True,
+    )
     panel.first = 1.0
+    panel.notes = [f"imbalance: of work with {balancing.name}={balancing.base}, maximum over mean"]
     panel.about = about([one.row for one in own], own[0].row.point.figure)
     if all(one.problem is None for one in own):
         panel.why = f"no valid run with {balancing.name}={balancing.base} says how the load lies"
@@ -237,7 +241,7 @@ def _over_imbalance(own: Sequence[Strategy], what: str) -> Panel:
 def rates(own: Sequence[Strategy]) -> Panel:
     """Return the rate over imbalance, a line a strategy, with where each begins to pay."""
     runtime = own[0].row.point.runtime
-    panel = _over_imbalance(own, f"rate over imbalance, {runtime}")
+    panel = _over_imbalance(own, f" on {runtime}: rate over imbalance")
     for label, several in by_name(own).items():
         series = Series(runtime, label)
         for one in sorted(several, key=lambda one: one.problem or 0.0):
@@ -258,8 +262,8 @@ def over_steps(own: Sequence[Strategy], kind: str) -> Panel:
     most = amount(max(own, key=lambda one: one.problem or 0.0).row)
     own = [one for one in own if amount(one.row) == most]
     row = own[0].row
-    what = f"imbalance of {KINDS[kind]} over the repetitions, {row.point.runtime}"
-    panel = Panel("", _title(own, what), "repetitions", "maximum over mean", linear=True)
+    title = f"{row.point.kernel.capitalize()} on {row.point.runtime}: imbalance of {KINDS[kind]}"
+    panel = Panel("", title, "repetitions", "maximum over mean", linear=True)
     panel.about = about([one.row for one in own], row.point.figure)
     for label, several in by_name(own).items():
         series = Series(row.point.runtime, label)
@@ -283,7 +287,7 @@ def _steps(rows: Sequence[Row], kind: str) -> Mapping[int, list[float]]:
 
 def best(own: Sequence[Strategy]) -> Panel:
     """Return the rate over imbalance of each runtime with the strategy that is best there."""
-    panel = _over_imbalance(own, "the best strategy of each runtime over imbalance")
+    panel = _over_imbalance(own, ": each runtime at its best")
     for runtime in dict.fromkeys(one.row.point.runtime for one in own):
         series, names = Series(runtime, runtime), {}
         problems: dict[Any, list[Strategy]] = {}

@@ -29,6 +29,8 @@ def _gain(gain: Gain | None) -> list[str]:
     if gain is None:
         return [""] * 5
     ends = gain.interval
+    if not ends.confidence:
+        return [f"{gain.ratio:.3f}", *[""] * 4]
     said = "pays" if ends.low > 1 else "costs" if ends.high < 1 else "undecided"
     return [*(f"{v:.3f}" for v in (gain.ratio, ends.low, ends.high)), f"{ends.confidence:.1%}", said]
 
@@ -45,7 +47,9 @@ def crossovers(rows: Sequence[Row]) -> list[list[str]]:
             span = f"{pays.first:.2f} to {pays.last:.2f}" if pays.first < pays.last else f"{pays.first:.2f}"
             known = sum(one.gain is not None for one in several)
             about = [row.point.kernel, row.point.runtime, str(row.point.cores), " ".join(words(row)), name]
-            found.append([*about, span, str(known), str(pays), f"{pays.confidence:.1%}"])
+            found.append(
+                [*about, span, str(known), str(pays), f"{pays.confidence:.1%}" if pays.confidence else ""]
+            )
     return found
 
 

@@ -27,8 +27,8 @@ def draw(axes: Any, panel: Panel) -> None:
     compared(axes, panel)
     many = sum(len(d.samples) for s in panel.series for d in s.dots) > MANY
     for number, one in enumerate(panel.series):
-        # Where x does not begin at 0, a factor would move what is far away further than a place.
-        dodge = 1.0 if panel.first else _dodge(number, len(panel.series))
+        # On a linear axis a factor would move what is far to the right further than to the next place.
+        dodge = 1.0 if panel.linear else _dodge(number, len(panel.series))
         _samples(axes, one, dodge, many)
         _series(axes, one, dodge, variant_of(panel, one))
         _marks(axes, one, dodge)
