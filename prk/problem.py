@@ -75,6 +75,18 @@ class Map:
     last: float | None = None
 
 
+@dataclass(frozen=True)
+class Balancing:
+    """What says how a kernel's load is balanced, for the figures of imbalance.
+
+    name: of the parameter, or of the runtimes' option.
+    base: its value where load stays where it happens to be, which others are compared with.
+    """
+
+    name: str
+    base: str
+
+
 def absent(packages: Iterable[str], install: str) -> str | None:
     """Say which of the packages is not installed and what installs it, or return None; import none."""
     for package in packages:
@@ -135,6 +147,7 @@ class Problem:
     # The figures that a sweep's page draws from the tables of its records.
     curves: ClassVar[tuple[Curve, ...]] = ()
     maps: ClassVar[tuple[Map, ...]] = ()
+    balancing: ClassVar[Balancing | None] = None
     # The parameters that the suite's C programs take as bare words, in their order; a tuple is a word that
     # has no parameter here, and the values that are let by.
     positional: ClassVar[Positional] = ()

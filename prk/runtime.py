@@ -1,9 +1,10 @@
 """What a runtime says of itself, and of each kernel that it has."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice, repeat
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from prk.job import Job, Outcome
@@ -45,6 +46,22 @@ class Sent(NamedTuple):
 
     messages: int = 0
     bytes: int = 0
+
+
+# What a member sends in each repetition but the warm-up; or, where repetitions differ, in the first of these,
+# the second one, and so on.
+Said = Sent | Iterator[Sent]
+
+
+def sent_in(repetitions: int, said: Said) -> Sent:
+    """Return what a member sends in so many repetitions after the warm-up."""
+    each = repeat(said) if isinstance(said, Sent) else said
+    return together(islice(each, repetitions))
+
+
+def together(several: Iterable[Sent]) -> Sent:
+    """Return all that is sent."""
+    return Sent(*(sum(numbers) for numbers in zip(Sent(), *several, strict=True)))
 
 
 class Spent(NamedTuple):
@@ -140,9 +157,9 @@ class Cell:
     # Whether the threads of a process are the members, each with data of its own: one kernel acts for all of
     # them and owns what they own, on a prk.team.Crew.
     crew: bool = False
-    # What member `rank` sends in each repetition but the warm-up: (problem, options, size, rank), the problem
-    # being a single case. Returns None, as a cell without it, where that is not known or not counted.
-    messages: Callable[[Any, Options, int, int], Sent | None] | None = None
+    # What member `rank` sends: (problem, options, size, rank), the problem being a single case. Returns None,
+    # as a cell without it, where that is not known or not counted.
+    messages: Callable[[Any, Options, int, int], Said | None] | None = None
     # What the members do in a repetition, in steps of prk.schedule: (problem, options, layout). Returns None
     # where that is not known.
     schedule: Callable[[Any, Options, Layout], Sequence[Step] | None] | None = None
@@ -214,8 +231,8 @@ class Runtime:
         own = self.cell(kernel).memory
         return own(problem, options, size) if own else problem.memory(size)
 
-    def messages(self, kernel: str, problem: Problem, options: Options, size: int, rank: int) -> Sent | None:
-        """Return what member `rank` sends in a repetition of one case; None: nothing is said of it."""
+    def messages(self, kernel: str, problem: Problem, options: Options, size: int, rank: int) -> Said | None:
+        """Return what member `rank` sends in repetitions of one case; None: nothing is said of it."""
         own = self.cell(kernel).messages
         return own(problem, options, size, rank) if own else None
 

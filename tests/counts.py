@@ -6,7 +6,7 @@ from typing import Any
 
 from prk.job import Outcome
 from prk.run import registry
-from prk.runtime import Sent
+from prk.runtime import Sent, sent_in
 from tests import cells
 
 
@@ -27,7 +27,7 @@ def sent(job, comm, make=None):
 def said(job, size, rank):
     """Return what the job's cell says that member `rank` sends meanwhile, or None."""
     one = registry.runtime(job.runtime).messages(job.kernel, job.problem, job.options, size, rank)
-    return one and Sent(*(job.problem.iterations * number for number in one))
+    return None if one is None else sent_in(job.problem.iterations, one)
 
 
 def compare(job, comm):

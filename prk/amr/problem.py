@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from prk.amr.schedule import STRATEGIES, Layout, Mesh
 from prk.check import Box, Check, Field, Fields, Largest, Partial, max_or_nan, rows_at_a_time
 from prk.cost import Cost
 from prk.coverage import Whole
-from prk.problem import Positional, Problem, Refusal, parameter
+from prk.problem import Balancing, Positional, Problem, Refusal, parameter
 from prk.stencil.problem import Stencil
 
 # Values of a field by row and column.
@@ -31,6 +32,7 @@ class Amr(Problem):
         "iterations", "n", "refinement", "level", "period", "duration", "sub", "balance", "spread",
     )  # fmt: skip
     relative: ClassVar[bool] = True
+    balancing: ClassVar[Balancing] = Balancing("balance", "no-talk")
 
     n: int = parameter(1000, "the background has n x n points", label="Background grid size", size=True)
     refinement: int = parameter(
@@ -87,6 +89,16 @@ class Amr(Problem):
     def lives(self, repetition: int) -> bool:
         """Tell whether a refinement is alive in a repetition."""
         return repetition % self.period < self.duration
+
+    def alive(self, repetition: int) -> int | None:
+        """Return the refinement that is alive in a repetition, or None."""
+        return self.living(repetition) if self.lives(repetition) else None
+
+    def load(self, rank: int, size: int, repetition: int) -> int:
+        """Return how many points a member updates in a repetition."""
+        background, *refinements = (prod(mesh.tile(rank).shape) for mesh in self.layout(size).meshes)
+        number = self.alive(repetition)
+        return background + (0 if number is None else self.sub * refinements[number])
 
     def since(self, number: int) -> tuple[int, int]:
         """Return how often the background, at a refinement's last interpolation, and that since were updated.

@@ -1,6 +1,8 @@
 """AMR, serial: each grid is one piece, and there is nobody to get anything from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +12,7 @@ from prk.amr import loops
 from prk.amr.grid import Grid
 from prk.amr.problem import REFINEMENTS, Amr
 from prk.check import Fields
+from prk.kernel import Period
 from prk.stencil import serial as stencil
 
 
@@ -30,6 +33,8 @@ class Kernel(kernel.Kernel[Amr]):
         # What each refinement's piece is interpolated from.
         self.needed = [feed.needed(self.comm.rank) for feed in self.layout.feeds]
         self.around = [memory.empty(shape(box)) for box in self.needed]
+        self.periods: list[Period] = []
+        self.told, self.seconds = 0, 0.0
 
     def make(self, grid: Grid, number: int) -> stencil.Kernel:
         """Return this member's piece of a grid."""
@@ -44,12 +49,36 @@ class Kernel(kernel.Kernel[Amr]):
             self.background.exchange()
         if problem.begins(repetition):
             self.collect(number)
-            self.interpolate(number)
+            self.compute(partial(self.interpolate, number))
         if problem.lives(repetition) and refinement.tile.shape[0]:
             for _ in range(problem.sub):
-                refinement.step()
+                refinement.exchange()
+                self.compute(refinement.update)
         if self.background.tile.shape[0]:
-            self.background.update()
+            self.compute(self.background.update)
+        self.look()
+
+    def compute(self, work: Callable[[], None]) -> None:
+        """Do what is no communication, and add how long that takes."""
+        start = perf_counter()
+        work()
+        self.seconds += perf_counter() - start
+
+    @property
+    def workers(self) -> Sequence[tuple[int, int | None]]:
+        """Return the members whose load this one tells, each with the worker that it is, if not itself."""
+        return [(self.comm.rank, None)]
+
+    def look(self) -> None:
+        """End a period of the load where the next repetition has another one, and with the run."""
+        problem, done = self.problem, self.done
+        if done < problem.repetitions and problem.alive(done) == problem.alive(done - 1) and done > 1:
+            return
+        # The warm-up compiles, and is no part of a period.
+        for rank, worker in self.workers if done > 1 else ():
+            work = (done - self.told) * problem.load(rank, self.comm.size, done - 1)
+            self.periods.append(Period(done, work, self.seconds, worker=worker))
+        self.told, self.seconds = done, 0.0
 
     def collect(self, number: int) -> None:
         """Get what a refinement's piece is interpolated from, and give others what theirs are."""
@@ -93,7 +122,7 @@ class Kernel(kernel.Kernel[Amr]):
     def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
         super().restore(state, repetition)
         # An audit begins anywhere.
-        self.done = int(state["begun"]) if "begun" in state else repetition
+        self.done = self.told = int(state["begun"]) if "begun" in state else repetition
 
     def close(self) -> None:
         for piece in self.pieces:

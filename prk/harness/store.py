@@ -24,6 +24,7 @@ from prk.run import reason, registry, split
 # Cpus and ranks as a record lists them: 0-3,8.
 RANGES = re.compile(r"(\d+(-\d+)?(,\d+(-\d+)?)*)?")
 FAILURE = ("detection", "agreement", "repair", "restore", "repeated")
+LOAD = ("work", "seconds", "balancing")
 FAILED = ("failed", "timeout", "oom", "cancelled", "invalid")
 
 
@@ -46,6 +47,8 @@ class Result:
     lists: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     # What befell a run that was to outlive it, also of one that did not.
     faults: Mapping[str, Any] | None = None
+    # How the load lay in each sample, and which part of its time went into balancing it.
+    balance: tuple[Mapping[str, Any], ...] = ()
 
 
 class Store:
@@ -245,6 +248,7 @@ def _result(found: Mapping[str, Any], point: Point, repeat: int) -> Result:
         tuple(_means(part) for part in found.get("split", {}).get("ranks", ())) if right else (),
         {name: tuple(several) for name, several in lists.items()},
         _faults(found.get("faults")),
+        _balance(found) if right else (),
     )
 
 
@@ -257,6 +261,21 @@ def _faults(found: Any) -> Mapping[str, Any] | None:
     if not all(0 <= float(seconds) < math.inf for seconds in times):
         raise ValueError("has strange faults")
     return dict(found)
+
+
+def _balance(found: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return how the load lay in each sample. Raises ValueError if it cannot be drawn."""
+    held = []
+    for one, sample in zip(found.get("balance", ()), found["samples"], strict=False):
+        periods = one["periods"]
+        numbers = [value for p in periods for name in LOAD for value in p[name].values()]
+        numbers += [p[name] for p in periods for name in ("repetition", "moved", "held")]
+        if not all(0 <= float(value) < math.inf for value in numbers):
+            raise ValueError("has a strange balance")
+        # Where it takes longest, most of it is waiting for those who still compute.
+        lost = sum(p["balancing"]["min"] for p in periods)
+        held.append({**one, "lost": lost / (sample["max"] * found["parameters"]["iterations"])})
+    return tuple(held)
 
 
 def _means(part: Mapping[str, Any]) -> dict[str, float]:

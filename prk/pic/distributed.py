@@ -10,7 +10,7 @@ import numpy as np
 
 from prk import memory
 from prk.kernel import Period
-from prk.pic import loops, schedule, serial
+from prk.pic import loops, population, schedule, serial
 from prk.pic.placement import ROWS, X, Y
 from prk.pic.schedule import Cuts, Share
 
@@ -23,6 +23,8 @@ class Kernel(serial.Kernel):
     """This member's tile, whose borders may move."""
 
     def setup(self) -> None:
+        problem, comm = self.problem, self.comm
+        population.share(problem, self.total(population.part(problem, comm.rank, comm.size)))
         super().setup()
         self.periods: list[Period] = []
         self.balanced = self.options["balance"] in FIND

@@ -42,11 +42,20 @@ class Source(NamedTuple):
 
 
 def source(
-    n: int, left: int, rows: tuple[int, int], means: np.ndarray, first: np.uint64, base: int
+    n: int,
+    left: int,
+    rows: tuple[int, int],
+    means: np.ndarray,
+    first: np.uint64,
+    base: int,
+    counts: np.ndarray | None = None,
 ) -> Source:
-    """Return a box of cells whose first particle is number `base`, its particles counted."""
+    """Return a box of cells whose first particle is number `base`; `counts` are those of its columns."""
     made = Source(n, left, *rows, means, np.zeros(means.size + 1, np.int64), first, base)
-    count_columns(made, made.columns[1:])
+    if counts is None:
+        count_columns(made, 0, means.size, made.columns[1:])
+    else:
+        made.columns[1:] = counts
     np.cumsum(made.columns, out=made.columns)
     return made
 
@@ -92,9 +101,9 @@ def before(source, column):
 
 
 @njit(cache=True, nogil=True)
-def count_columns(source, counts):
-    """Count the particles of each column."""
-    for column in range(source.means.size):
+def count_columns(source, first, last, counts):
+    """Count the particles of the columns [first, last)."""
+    for column in range(first, last):
         state = before(source, column)
         total = 0
         for _ in range(source.bottom, source.top):

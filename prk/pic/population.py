@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from prk import decomposition
 from prk.pic import placement
 
 # Particles that are looked at together.
@@ -28,9 +29,8 @@ class Population:
         n = problem.n
         self.problem = problem
         self.events = problem.happening()
-        left, rows, means = problem.means()
-        state = np.uint64(placement.FIRST + problem.audit)
-        self.initial = placement.source(n, left, rows, means, state, 0)
+        self.initial = _initial(problem, _shared.get(problem))
+        state = self.initial.first
         self.added: dict[int, placement.Source] = {}
         total = self.initial.total
         for number, event in enumerate(self.events):
@@ -57,6 +57,14 @@ class Population:
             for all_of, some in zip(found, (x, y, born, steps), strict=True):
                 all_of[order[here]] = some
         return found
+
+    def inside(self, columns: tuple[int, int], rows: tuple[int, int], steps: int) -> int:
+        """Count the particles of the beginning which so many steps lead into a box of cells."""
+        problem = self.problem
+        spans = zip((columns, rows), (problem.stride, problem.m), strict=True)
+        xs, ys = (_before(*span, by * steps, problem.n) for span, by in spans)
+        rest = problem.charge, float(problem.m), np.empty((0, placement.ROWS))
+        return sum(placement.place(self.initial, *x, *y, *rest) for x in xs for y in ys)
 
     def _ends(self, number: int, born: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return before which repetition particles are removed that start by event `number`, or how many
@@ -90,6 +98,37 @@ class Population:
         """Yield slices of so many particles that are looked at together."""
         for start in range(0, count, CHUNK):
             yield slice(start, min(start + CHUNK, count))
+
+
+def _before(first: int, last: int, by: int, n: int) -> list[tuple[int, int]]:
+    """Return the range of n cells, all round, that comes to be [first, last) when it moves on by so many."""
+    start = (first - by) % n
+    stop = start + last - first
+    return [(start, stop)] if stop <= n else [(start, n), (0, stop - n)]
+
+
+# What the columns of a problem have, where members have counted it together.
+_shared: dict[Any, np.ndarray] = {}
+
+
+def share(problem: Any, counts: np.ndarray) -> None:
+    """Tell how many particles the columns of a problem have, so that nobody counts all of them."""
+    _shared.clear()
+    _shared[problem] = counts
+
+
+def part(problem: Any, rank: int, size: int) -> np.ndarray:
+    """Return how many particles start in each column of a member's share, and 0 for the others."""
+    counts = np.zeros(problem.means()[2].size, np.int64)
+    placement.count_columns(_initial(problem, counts), *decomposition.block(counts.size, size, rank), counts)
+    return counts
+
+
+def _initial(problem: Any, counts: np.ndarray | None) -> placement.Source:
+    """Return where particles are at first."""
+    left, rows, means = problem.means()
+    state = np.uint64(placement.FIRST + problem.audit)
+    return placement.source(problem.n, left, rows, means, state, 0, counts)
 
 
 @lru_cache(maxsize=4)

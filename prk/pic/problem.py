@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,9 +13,9 @@ from prk.check import Check, Fields, Keyed, Largest, Partial, max_or_nan
 from prk.cost import Cost
 from prk.coverage import Whole
 from prk.metric import Metric
-from prk.pic import audit
+from prk.pic import audit, schedule
 from prk.pic.events import Event, read
-from prk.problem import Positional, Problem, Refusal, parameter
+from prk.problem import Balancing, Positional, Problem, Refusal, parameter
 
 if TYPE_CHECKING:
     from prk.pic.population import Lives, Population
@@ -41,6 +42,7 @@ class Pic(Problem):
 
     title: ClassVar[str] = "particles in cells that drift over a mesh of charges"
     metrics: ClassVar[tuple[Metric, ...]] = (MOVED,)
+    balancing: ClassVar[Balancing] = Balancing("balance", "none")
     positional: ClassVar[Positional] = ("iterations", "n", "particles", "k", "m", "mode")
 
     n: int = parameter(1000, "cells a side of the grid, even", label="Grid size", size=True)
@@ -167,6 +169,21 @@ class Pic(Problem):
         px, py = decomposition.grid(size)
         share = self.stride * px / self.n + abs(self.m) * py / self.n
         return ROWS * self.fullest(size) * min(1.0, share)
+
+    def leavers(self, rank: int, size: int, repetition: int) -> dict[int, int]:
+        """Return how many particles leave a member's tile in a repetition, by the member that gets them; no
+        border having moved, and no event happened."""
+        cuts = schedule.even(self.n, size)
+        there = [
+            _runs(owners[(np.arange(*span) + by) % self.n], span[0])
+            for owners, span, by in zip(cuts.owners, cuts.box(rank), (self.stride, self.m), strict=True)
+        ]
+        found: dict[int, int] = {}
+        for (x, columns), (y, rows) in product(*there):
+            if x + y != rank:
+                count = self.population.inside(columns, rows, repetition)
+                found[x + y] = found.get(x + y, 0) + count
+        return found
 
     def memory(self, size: int) -> int:
         px, py = decomposition.grid(size)
@@ -295,3 +312,13 @@ class Pic(Problem):
             Check("#particles that are in no cell of their member", float(found["stray"]), 0.0),
             Check("largest error of a charge of the mesh", found["mesh"].value, 0.0),
         ]
+
+
+def _runs(values: np.ndarray, first: int) -> list[tuple[int, tuple[int, int]]]:
+    """Return the runs of equal values, each with where it begins and ends; the first value is at `first`."""
+    found = []
+    for value, run in groupby(values.tolist()):
+        last = first + len(list(run))
+        found.append((value, (first, last)))
+        first = last
+    return found

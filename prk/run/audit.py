@@ -22,7 +22,7 @@ from prk.job import Job
 from prk.kernel import Kernel
 from prk.problem import Problem, Refusal, Unanimous
 from prk.run import registry
-from prk.runtime import Runtime
+from prk.runtime import Runtime, sent_in
 from prk.team import Team
 
 # In the place of a seed: the first member draws one when the team is there.
@@ -267,7 +267,7 @@ def messages(job: Job, problem: Problem, how: Runtime, make: Make, comm: Team) -
             kernel.repeat(count)
             found = [b - a for a, b in zip(before, sent(), strict=True)]
             kernel.close()
-            wanted = [count * n for n in formula]
+            wanted = [*sent_in(count, formula)]
             what = f"member {comm.rank}: {found} messages and bytes in {count} repetitions, not {wanted}"
             said = Said.of([what] if found != wanted else [])
     several = [one for one in comm.gather(said) or () if one is not None]

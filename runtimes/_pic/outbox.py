@@ -9,16 +9,7 @@ import numpy as np
 
 from prk import memory
 
-from . import HEAD
-
-
-def portions(lengths: Sequence[int], room: int) -> list[int]:
-    """Return how much of each is given now, in room for more than there are lengths."""
-    total = sum(lengths)
-    if total <= room:
-        return list(lengths)
-    fair = room - len(lengths)
-    return [min(length, 1 + length * fair // total) for length in lengths]
+from . import HEAD, portions
 
 
 class Outbox:

@@ -3,16 +3,17 @@
 Functions of (problem, options, size, rank), as cells name them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from prk import decomposition
 from prk.allreduce import schedules
-from prk.decomposition import SuperTiles
+from prk.decomposition import Box, SuperTiles
 from prk.reduce import schedules as reductions
-from prk.runtime import Option, Options, Sent
+from prk.runtime import Option, Options, Sent, together
 from prk.stencil import schedule as stencil
 
 # Of Sparse, for the cells where the vector travels.
@@ -56,6 +57,35 @@ def boxes(problem: Any, options: Options, size: int, rank: int, group: int = 1) 
     sent = [box for _, box in SuperTiles(n, n, size, group, problem.radius, compact).outgoing(rank)]
     points = sum(map(decomposition.area, sent))
     return Sent(len(sent), points * np.dtype(problem.dtype).itemsize)
+
+
+def grids(problem: Any, options: Options, size: int, rank: int) -> Iterator[Sent]:
+    """Halos of the background and of the refinement that is alive, as `halos`; what is interpolated from."""
+    return _grids(problem, size, rank, lambda grid: halos(grid, options, size, rank))
+
+
+def grids_in_boxes(
+    problem: Any, options: Options, size: int, rank: int, mates: Container[int] = ()
+) -> Iterator[Sent]:
+    """As `grids`, but neighbours are sent just the points of halos; `mates` read these where they are."""
+    return _grids(problem, size, rank, lambda grid: _boxes(grid.mesh.outgoing(rank), mates), mates)
+
+
+def _grids(
+    problem: Any, size: int, rank: int, halo: Callable[[Any], Sent], mates: Container[int] = ()
+) -> Iterator[Sent]:
+    background, *refinements = map(halo, problem.grids(size))
+    feeds = [_boxes(feed.outgoing(rank), mates) for feed in problem.layout(size).feeds]
+    for repetition in count(1):
+        fed = feeds[problem.living(repetition)] if problem.begins(repetition) else Sent()
+        alive = problem.alive(repetition)
+        fine = [] if alive is None else problem.sub * [refinements[alive]]
+        yield together([background, fed, *fine])
+
+
+def _boxes(outgoing: Iterable[tuple[int, Box]], mates: Container[int]) -> Sent:
+    areas = [decomposition.area(box) for to, box in outgoing if to not in mates]
+    return Sent(len(areas), 8 * sum(areas))
 
 
 def pipeline(problem: Any, options: Options, size: int, rank: int) -> Sent:

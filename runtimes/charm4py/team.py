@@ -112,10 +112,14 @@ class Timed:
     """
 
     comm: Any
+    periods: Any
 
     def repeat(self, count: int) -> None:
         super().repeat(count)  # type: ignore[misc]
         self.comm.join()
+        # Together they are one worker; they wait for others at the same time, so one of them has that.
+        first = self.comm.rank == min(self.comm.here)
+        self.periods = [p._replace(worker=charm.myPe(), balancing=first * p.balancing) for p in self.periods]
 
     def fields(self) -> Fields:
         # The check of one would fall into the time of another that has not yet looked at its clock.

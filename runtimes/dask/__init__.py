@@ -1,7 +1,7 @@
 """Dask: one long-lived member a worker, halos from worker to worker."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,6 +67,11 @@ def amr_memory(problem: Any, options: Options, size: int) -> int:
     return problem.memory(size) + new
 
 
+def amr_sent(problem: Any, options: Options, size: int, rank: int) -> Iterator[Sent] | None:
+    """Halos, and what is interpolated from; what tasks get is the scheduler's business."""
+    return None if options["variant"] == "tasks" else _sent.grids(problem, options, size, rank)
+
+
 def refuse_bands(problem: Any, options: Options, size: int) -> None:
     """Raise Refusal if tasks cannot update bands of the refinements."""
     if options["variant"] != "tasks":
@@ -106,6 +111,7 @@ class Runtime(Tagged):
             ),
             memory=amr_memory,
             refuse=refuse_bands,
+            messages=amr_sent,
         ),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(
@@ -131,6 +137,7 @@ class Runtime(Tagged):
             _pic.TILES,
             options=(_pic.RUNTIME, _pic.PERIOD, _pic.AXES, _pic.BLOCKS),
             refuse=refuse_balance,
+            messages=_pic.leaving,
         ),
         "allreduce": Cell(
             only={"collective": ("allreduce",)},

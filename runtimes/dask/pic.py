@@ -12,7 +12,7 @@ from prk.kernel import Period
 from prk.pic import schedule
 from prk.pic.placement import ROWS
 from prk.pic.problem import Pic
-from prk.pic.tile import Tile, fields
+from prk.pic.tile import SAVED, Tile, fields
 from prk.team import Messages
 
 from .._tagged import pic
@@ -106,6 +106,17 @@ class Blocks(kernel.Kernel[Pic]):
 
     def fields(self) -> Fields:
         return fields(list(self.tiles.values()), self.done)
+
+    def save(self) -> dict[str, np.ndarray]:
+        held = {f"{block} {name}": v for block, tile in self.tiles.items() for name, v in tile.save().items()}
+        return {"owners": np.array(self.owners), **held}
+
+    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
+        self.owners, self.done = state["owners"].tolist(), repetition
+        mine = [block for block, owner in enumerate(self.owners) if owner == self.comm.rank]
+        saved = {block: [state[f"{block} {name}"].copy() for name in SAVED] for block in mine}
+        self.tiles = {block: Tile.packed(self.problem, values) for block, values in saved.items()}
+        self.begin()
 
 
 def Kernel(problem: Pic, comm: Any, options: Mapping[str, Any]) -> kernel.Kernel[Pic]:

@@ -1,6 +1,7 @@
 """MPI two-sided: the model that every other one is compared with."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from prk.job import Job, Outcome
@@ -87,7 +88,8 @@ class Runtime(MPIRuntime):
             ),
             messages=sent.dgemm,
         ),
-        "pic": _pic.TILES,
+        "amr": Cell(messages=_sent.grids),
+        "pic": replace(_pic.TILES, messages=_pic.in_messages),
         "allreduce": Cell(
             options=(Option("algorithm", "library", "the library's own, or one of ours", ALGORITHMS),),
             refuse=refuse_algorithm,

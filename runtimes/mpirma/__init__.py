@@ -1,5 +1,6 @@
 """MPI one-sided: a rank puts into, or gets from, the window that another one exposes."""
 
+from dataclasses import replace
 from typing import Any
 
 from prk.job import Job
@@ -82,7 +83,9 @@ class Runtime(MPIRuntime):
             schedule=steps.stencil,
         ),
         # A fence would have all ranks wait for the few that have a refinement.
-        "amr": Cell(options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),)),
+        "amr": Cell(
+            options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),), messages=_sent.grids_in_boxes
+        ),
         "synch_p2p": Cell(
             options=(Option("sync", "pscw", SYNC, ("pscw", "passive")),),
             messages=_sent.pipeline,
@@ -121,7 +124,7 @@ class Runtime(MPIRuntime):
         ),
         "sparse": Cell(options=(_sent.GATHER,), memory=_sent.sparse_memory, messages=_sent.slices_of_others),
         "dgemm": Cell(messages=_sent.panels_of_others),
-        "pic": _pic.OUTBOX,
+        "pic": replace(_pic.OUTBOX, messages=_pic.in_memory),
         "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent="one-sided MPI has no collectives"),
         "layers": Cell(absent=_sent.ALONE),

@@ -7,7 +7,7 @@ from prk.decomposition import SuperTiles
 from prk.job import Job
 from prk.problem import Refusal
 from prk.reduce import schedules
-from prk.runtime import Cell, Option, Options, Sent
+from prk.runtime import Cell, Option, Options, Said
 
 from .. import _pic, _sent
 from .._mpi import MPIRuntime
@@ -128,6 +128,7 @@ class Runtime(MPIRuntime):
         # A barrier would have all ranks of a group wait for the few that have a refinement.
         "amr": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
+            messages=sent.amr,
         ),
         "synch_p2p": Cell(
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags")),),
@@ -161,7 +162,7 @@ class Runtime(MPIRuntime):
             options=(Option("local-sync", "messages", WAIT, ("messages", "flags", "barrier")),),
             messages=sent.dgemm,
         ),
-        "pic": replace(_pic.OUTBOX, refuse=refuse_balance),
+        "pic": replace(_pic.OUTBOX, refuse=refuse_balance, messages=sent.pic),
         "allreduce": Cell(
             only={"collective": ("allreduce",)}, messages=sent.allreduce, schedule=steps.allreduce
         ),
@@ -171,7 +172,7 @@ class Runtime(MPIRuntime):
         "ddp": Cell(absent="its allreduce needs gradients in shared windows, and PyTorch has its own memory"),
     }
 
-    def messages(self, kernel: str, problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+    def messages(self, kernel: str, problem: Any, options: Options, size: int, rank: int) -> Said | None:
         of_groups = {**options, "group-size": options["group-size"] or self.found}
         return super().messages(kernel, problem, of_groups, size, rank)
 

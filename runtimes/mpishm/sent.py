@@ -3,28 +3,34 @@
 A group of no given size is as large as the nodes let it be: nothing is said of that here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
 from prk import decomposition
 from prk.reduce import schedules
-from prk.runtime import Options, Sent
+from prk.runtime import Options, Said, Sent
 
+from .. import _pic
 from .. import _sent as common
 
-Said = Callable[[Any, Options, int, int], Sent | None]
 
-
-def of_groups(function: Callable[[Any, Options, int, int, int], Sent]) -> Said:
+def of_groups(
+    function: Callable[[Any, Options, int, int, int], Said | None],
+) -> Callable[[Any, Options, int, int], Said | None]:
     """Return the function of a cell from one that takes the size of the groups besides."""
 
     @wraps(function)
-    def said(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+    def said(problem: Any, options: Options, size: int, rank: int) -> Said | None:
         group = options["group-size"]
         return function(problem, options, size, rank, group) if group else None
 
     return said
+
+
+def mates(rank: int, group: int) -> range:
+    """Return the ranks of a rank's group."""
+    return range(rank // group * group, (rank // group + 1) * group)
 
 
 stencil = of_groups(common.boxes)
@@ -42,10 +48,22 @@ def random(problem: Any, options: Options, size: int, rank: int, group: int) -> 
     """In each batch, a count for every rank, and the values for other groups, if there are several."""
     if group == size:
         return Sent()
-    batches, mates = 2 * problem.batches(size), range(rank // group * group, (rank // group + 1) * group)
+    batches = 2 * problem.batches(size)
     # A collective without any values is no message.
-    messages, values = problem.leaving(rank, size, mates, together=True)
+    messages, values = problem.leaving(rank, size, mates(rank, group), together=True)
     return Sent(batches + 2 * messages, batches * 4 * size + 2 * 8 * values)
+
+
+@of_groups
+def amr(problem: Any, options: Options, size: int, rank: int, group: int) -> Iterator[Sent]:
+    """Points that ranks of other groups need."""
+    return common.grids_in_boxes(problem, options, size, rank, mates(rank, group))
+
+
+@of_groups
+def pic(problem: Any, options: Options, size: int, rank: int, group: int) -> Iterator[Sent] | None:
+    """Lengths, and what is so long, to neighbours in other groups."""
+    return _pic.in_messages(problem, options, size, rank, mates(rank, group))
 
 
 @of_groups

@@ -76,7 +76,14 @@ class Kernel(serial.Kernel):
 
     def repeat(self, count: int) -> None:
         self.team.run(self.share, self.team.shared, *self.work, self.done, self.done + count)
-        self.done += count
+        # What threads have to do is known; how long each one computes, compiled code has no clock for.
+        for _ in range(count):
+            self.done += 1
+            self.look()
+
+    @property
+    def workers(self) -> Sequence[tuple[int, int | None]]:
+        return [(thread, thread) for thread in range(self.team.size)]
 
     def close(self) -> None:
         super().close()

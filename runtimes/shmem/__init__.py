@@ -57,7 +57,7 @@ class Runtime(MPIRuntime):
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(heap=heap.stencil, messages=_sent.halos, schedule=steps.stencil),
-        "amr": Cell(heap=heap.amr),
+        "amr": Cell(heap=heap.amr, messages=_sent.grids),
         "synch_p2p": Cell(
             options=(Option("handshake", "off", HANDSHAKE, ("off", "on")),),
             heap=heap.synch_p2p,
@@ -78,7 +78,7 @@ class Runtime(MPIRuntime):
             heap=heap.reduce,
             messages=_sent.from_children,
         ),
-        "pic": replace(_pic.TILES, heap=heap.pic),
+        "pic": replace(_pic.TILES, heap=heap.pic, messages=_pic.in_memory),
         "adaptive": Cell(absent=_sent.NOT_READY),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "layers": Cell(absent=_sent.ALONE),

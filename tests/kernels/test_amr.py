@@ -12,8 +12,11 @@ from prk.amr import loops, schedule
 from prk.amr.problem import Amr
 from prk.check import combined
 from prk.problem import Refusal
+from prk.records.balance import rows
 from prk.run import registry
-from prk.team import Solo
+from prk.runtimes._tagged import amr as tagged
+from prk.team import Crew, Solo
+from tests.wrong_ports import Place
 
 
 def problem(**more):
@@ -185,6 +188,59 @@ def test_interpolation(e, top, left, data):
     want = np.array([np.interp((top + np.arange(height)) / e, range(5), line) for line in lines.T]).T
     assert np.allclose(fine[1 : 1 + height, 2 : 2 + width], want, rtol=1e-13)
     assert fine.sum() == pytest.approx(want.sum())
+
+
+def periods(name, one, size, **options):
+    """Return the periods of a run, of all members."""
+    if name == "numba":
+        kernel = registry.kernel_class(name, "amr")(one, Crew(size), {"threads": size})
+        kernel.repeat(1)
+        kernel.repeat(one.iterations)
+        kernel.close()
+        return [kernel.periods]
+
+    def work(member):
+        kernel = tagged.Kernel(one, member, options)
+        kernel.repeat(1)
+        kernel.repeat(one.iterations)
+        return kernel.periods
+
+    return Place(size).run(work)
+
+
+@pytest.mark.parametrize("name", ["tagged", "numba"])
+def test_periods_say_how_the_load_lies_while_refinements_come_and_go(name):
+    """Repetitions 0, 1, 3, 4, 6 and 7 have one, of 39 x 39 points, each in a corner of the background."""
+    one = problem(iterations=7, period=3, duration=2, sub=4, balance="no-talk")
+    table = rows(periods(name, one, 2))
+    assert table["workers"] == 2
+    assert [p["repetition"] for p in table["periods"]] == [2, 3, 5, 6, 8]
+    background, fine = 60 * 60 // 2, 4 * 39 * 39
+    # The first is in the upper half, the others in the lower one.
+    alone = [
+        1 * (background + fine),
+        background,
+        2 * (background + fine),
+        background,
+        2 * (background + fine),
+    ]
+    assert [p["work"]["max"] for p in table["periods"]] == alone
+    mean = [background + fine / 2, background, 2 * background + fine, background, 2 * background + fine]
+    assert [p["work"]["mean"] for p in table["periods"]] == mean
+    # Compiled code has no clock for what each thread computes.
+    assert all((p["seconds"]["max"] > 0) == (name == "tagged") for p in table["periods"])
+
+
+def test_members_without_background_rest_while_there_is_no_refinement():
+    one = problem(iterations=3, period=2, duration=1, sub=1, balance="high-water")
+    found = rows(periods("tagged", one, 3))["periods"]
+    # Two have the background, the third one the refinement that repetition 2 has.
+    assert [(p["repetition"], p["work"]) for p in found] == [
+        (2, {"max": 1800, "mean": 1200}),
+        (3, {"max": 1800, "mean": (3600 + 39 * 39) / 3}),
+        (4, {"max": 1800, "mean": 1200}),
+    ]
+    assert sum(one.load(rank, 3, 2) for rank in range(3)) == 3600 + 39 * 39
 
 
 @settings(deadline=None)

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from prk import coverage
 from prk.check import Keyed, combined
 from prk.kernel import Period
-from prk.pic import audit, events, placement, schedule
+from prk.pic import audit, events, placement, population, schedule
 from prk.pic.problem import MODES, Pic
 from prk.pic.schedule import Cuts
 from prk.pic.serial import Kernel
@@ -20,7 +21,10 @@ from prk.pic.tile import Tile
 from prk.problem import Refusal
 from prk.records.balance import Balance, rows
 from prk.run import registry
-from prk.runtimes._pic.outbox import Outbox, portions
+from prk.runtime import sent_in
+from prk.runtimes import _pic
+from prk.runtimes._pic import portions
+from prk.runtimes._pic.outbox import Outbox
 from prk.runtimes._tagged import pic as tagged
 from prk.team import Solo
 from tests import cells
@@ -493,6 +497,116 @@ def test_blocks_narrower_than_a_step_are_refused(given, said):
     options = {"balance": "none", "blocks": 4, "period": 3, "threads": 2}
     with pytest.raises(Refusal, match=said):
         registry.runtime("numba").refuse("pic", SMALL, options | given, 1)
+
+
+def test_what_was_saved_of_blocks_that_have_moved_goes_on():
+    problem = replace(SMALL, n=36, rho=0.9)
+    make = registry.kernel_class("dask", "pic")
+
+    def work(member):
+        one: Any = make(problem, member, {"balance": "runtime", "blocks": 6, "period": 2})
+        one.repeat(3)
+        state, before = one.save(), one.owners
+        one.repeat(2)
+        moved = before != one.owners
+        one.restore(state, 3)
+        assert one.owners == before
+        one.repeat(problem.repetitions - 3)
+        return moved, member.gather(problem.partial(one.fields()))
+
+    found = Place(4).run(work)
+    assert all(moved for moved, _ in found)
+    assert valid(problem.check(combined(found[0][1])))
+
+
+# What is sent.
+
+
+@pytest.mark.parametrize("given", [{"rho": 0.8}, PATCH, {"k": 2, "m": -3, "audit": 5}, {"k": 0, "m": 0}])
+def test_who_leaves_a_tile_is_known_before(given):
+    problem = replace(SMALL, n=24, iterations=4, **given)
+
+    def work(member):
+        one = Recorded(problem, member, {"balance": "none", "period": 3, "axes": "both"})
+        one.repeat(problem.repetitions)
+        return one.noted
+
+    for size in (2, 4, 6, 9):
+        for rank, given_by_rank in enumerate(Place(size).run(work)):
+            for repetition, counts in enumerate(given_by_rank):
+                wanted = {to: n for to, n in problem.leavers(rank, size, repetition).items() if n}
+                assert counts == wanted, (size, rank, repetition)
+
+
+class Recorded(tagged.Kernel):
+    """Notes how many particles it gives whom."""
+
+    def setup(self):
+        self.noted = []
+        super().setup()
+
+    def exchange(self, partners, out):
+        if hasattr(self, "neighbours"):
+            self.noted.append({to: len(rows) for to, rows in zip(partners, out, strict=True) if len(rows)})
+        return super().exchange(partners, out)
+
+
+def test_formulas_are_silent_where_borders_move_or_something_happens():
+    still = {"balance": "none", "period": 3, "axes": "both"}
+    for name in ("mpi1", "mpirma", "charm4py"):
+        how = registry.runtime(name)
+        assert how.messages("pic", SMALL, still, 4, 0) is not None
+        assert how.messages("pic", SMALL, {**still, "balance": "tiles"}, 4, 0) is None
+        assert how.messages("pic", replace(SMALL, events=EVENTS), still, 4, 0) is None
+
+
+def test_what_each_way_to_exchange_sends():
+    problem, options = replace(SMALL, n=24, iterations=1), {"balance": "none"}
+    leavers = problem.leavers(0, 2, 1)
+    assert list(leavers) == [1]
+    first = {name: sent_in(1, said(problem, options, 2, 0)) for name, said in SAID.items()}
+    rows = 48 * leavers[1]
+    taken = 48 * problem.leavers(1, 2, 1)[0]
+    assert first == {
+        "messages": (2, 8 + rows),
+        "leaving": (1, rows),
+        "memory": (2, 24 + taken),
+        "mates": (0, 0),
+    }
+
+
+SAID: dict[str, Any] = {
+    "messages": _pic.in_messages,
+    "leaving": _pic.leaving,
+    "memory": _pic.in_memory,
+    "mates": partial(_pic.in_messages, mates=(0, 1)),
+}
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=6), st.integers(1, 40))
+def test_rounds_give_everything(lengths, more):
+    found = _pic.rounds(lengths, len(lengths) + more)
+    assert [sum(parts) for parts in found] == lengths
+    assert all(parts for parts in found)
+
+
+def test_members_share_the_counting_of_columns(monkeypatch):
+    counted, whole = [], placement.count_columns
+
+    def count(source, first, last, counts):
+        counted.append(last - first)
+        whole(source, first, last, counts)
+
+    monkeypatch.setattr(placement, "count_columns", count)
+    problem = replace(SMALL, n=26, rho=0.77)
+    parts = [population.part(problem, rank, 4) for rank in range(4)]
+    assert counted == [7, 7, 6, 6]
+    population.share(problem, np.sum(parts, axis=0))
+    shared = population.Population(problem)
+    assert len(counted) == 4
+    population.share(SMALL, np.zeros(20, np.int64))
+    assert shared.initial.columns.tolist() == population.Population(problem).initial.columns.tolist()
+    assert counted[4:] == [26]
 
 
 # What must be noticed.

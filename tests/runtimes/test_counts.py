@@ -14,8 +14,7 @@ from tests.launch import run
 
 # Runtimes of which nothing is said: one member, and threads that share all.
 ALONE = {"serial", "numba"}
-# What leaves a tile of PIC depends on where its particles are, what AMR sends on the repetition, and what is
-# inferred on when queries come; PyTorch groups gradients anew after a step.
+# PyTorch groups gradients anew after a step, and what is inferred on depends on when queries come.
 UNKNOWN = {"torch": {"ddp"}}
 LARGE = 1 << 23
 SIZES = (1, 2, 3, 4, 6, 12, 64)
@@ -36,7 +35,7 @@ def said(name, kernel):
 def test_every_cell_that_sends_says_what():
     for how in registry.usable():
         silent = {k for k in registry.kernels() if registry.has(how.name, k) and not how.cell(k).messages}
-        assert how.name in ALONE or silent <= UNKNOWN.get(how.name, {"amr", "pic", "inference"}), how.name
+        assert how.name in ALONE or silent <= UNKNOWN.get(how.name, {"inference"}), how.name
 
 
 @pytest.mark.parametrize("kernel", ["stencil", "synch_p2p", "transpose"])

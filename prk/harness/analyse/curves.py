@@ -25,7 +25,7 @@ FEW = 6
 class Dot:
     """One measured point of a series: its value, the interval where there is one, and every sample."""
 
-    x: int
+    x: float
     y: float
     interval: Interval | None = None
     samples: tuple[float, ...] = ()
@@ -43,7 +43,7 @@ class Series:
     # What a model says, and nobody has measured.
     predicted: bool = False
     dots: list[Dot] = field(default_factory=list)
-    gaps: list[tuple[int, str]] = field(default_factory=list)
+    gaps: list[tuple[float, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -63,8 +63,9 @@ class Panel:
     lines: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     why: str = ""
-    # Whether x is a place in an order, which is not logarithmic.
+    # Whether x is a place in an order, or a small range, which is not logarithmic; and where it begins.
     linear: bool = False
+    first: float = 0.0
     # Of a map, the value at each (x, y), which may be words, and what something published states.
     cells: dict[tuple[Any, Any], float] = field(default_factory=dict)
     marked: tuple[float, float] | None = None
@@ -393,6 +394,12 @@ def _scaled(row: Row, shown: Callable[[float], float]) -> Shown:
     return shown(row.summary.median), interval, tuple(map(shown, row.values))
 
 
+def dot(row: Row, x: float) -> Dot:
+    """Return a row's dot at a place: the first metric as figures state it."""
+    value, interval, samples = _scaled(row, lambda one: row.point.metric.shown(one)[0])
+    return Dot(x, value, interval, samples, _partly(row))
+
+
 def _related(row: Row, base: Row, x: Callable[[Row], int]) -> Shown:
     """Return how good a row is as part of what the base ideally gets on as many cores or nodes.
 
@@ -534,6 +541,6 @@ def _title(rows: Sequence[Row]) -> str:
     return rows[0].point.kernel.capitalize()
 
 
-def counted(number: int, noun: str, plural: str = "s") -> str:
+def counted(number: float, noun: str, plural: str = "s") -> str:
     """Return a number with its noun, as: 1 core, 3,072 cores."""
     return f"{number:,} {noun}{'' if number == 1 else plural}"

@@ -111,7 +111,7 @@ def _befalls(given: Mapping[str, Any]) -> str:
 
 
 def _model(
-    panel: Panel, given: Mapping[str, Any], known: Sequence[Mapping[str, Any]], intervals: Sequence[int]
+    panel: Panel, given: Mapping[str, Any], known: Sequence[Mapping[str, Any]], intervals: Sequence[float]
 ) -> None:
     """Put the model's curve into a figure, with the measured times that it is made of."""
     repetition = median(one["repetition_seconds"] for one in known)

@@ -48,6 +48,8 @@ class Row:
     lists: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     # What befell the runs that were to outlive it.
     faults: tuple[Mapping[str, Any], ...] = ()
+    # How the load lay, a sample each.
+    balance: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def missing(self) -> int:
@@ -113,6 +115,7 @@ def rows(plan: Plan, loaded: Loaded, machine: Machine | None) -> list[Row]:
                     for name in dict.fromkeys(name for r in own for name in r.lists)
                 },
                 faults=tuple(r.faults for r in own if r.faults),
+                balance=tuple(one for r in own for one in r.balance),
             )
         )
     return found

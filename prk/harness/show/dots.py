@@ -25,7 +25,7 @@ def draw(axes: Any, panel: Panel) -> None:
     axes.set_ylim(sum(_height(one) for _, one, _ in rows) + 0.08, 0)
     _scale(axes, panel)
     y, ticks = 0.0, {}
-    blocks: dict[int, tuple[float, float]] = {}
+    blocks: dict[float, tuple[float, float]] = {}
     for x, one, dot in rows:
         middle, top = y + _height(one) / 2, y
         y += _height(one)
@@ -45,9 +45,9 @@ def draw(axes: Any, panel: Panel) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _rows(panel: Panel) -> list[tuple[int, Series | None, Dot | None]]:
+def _rows(panel: Panel) -> list[tuple[float, Series | None, Dot | None]]:
     """Return every row: a count's head, then each series with its dot, or with none where it is missing."""
-    found: list[tuple[int, Series | None, Dot | None]] = []
+    found: list[tuple[float, Series | None, Dot | None]] = []
     for x in lines.counts(panel):
         if _given(panel, x):
             continue
@@ -58,7 +58,7 @@ def _rows(panel: Panel) -> list[tuple[int, Series | None, Dot | None]]:
     return found
 
 
-def _given(panel: Panel, x: int) -> bool:
+def _given(panel: Panel, x: float) -> bool:
     """Tell whether all at a count is 1 by definition, being the base of the others."""
     own = [d for s in panel.series for d in s.dots if d.x == x]
     gaps = any(at == x for s in panel.series for at, _ in s.gaps)
@@ -73,7 +73,7 @@ def _label(one: Series) -> str:
     return "\n".join(textwrap.wrap(one.label, MOST_LETTERS))
 
 
-def _counted(x: int, panel: Panel) -> str:
+def _counted(x: float, panel: Panel) -> str:
     """Return the head of a block, as: 2 cores."""
     said = lines.whole(x, panel.x_label)
     if panel.x_label in ("cores", "nodes"):
@@ -121,7 +121,7 @@ def _stated(dot: Dot) -> str:
     return f"{table.shown(dot.y)}{f' ({dot.partly})' if dot.partly else ''}"
 
 
-def _compared(axes: Any, panel: Panel, blocks: dict[int, tuple[float, float]]) -> None:
+def _compared(axes: Any, panel: Panel, blocks: dict[float, tuple[float, float]]) -> None:
     """Draw what to compare with as a piece of a vertical line in each block."""
     for label, points in panel.lines.items():
         said = label

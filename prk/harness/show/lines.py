@@ -27,7 +27,8 @@ def draw(axes: Any, panel: Panel) -> None:
     compared(axes, panel)
     many = sum(len(d.samples) for s in panel.series for d in s.dots) > MANY
     for number, one in enumerate(panel.series):
-        dodge = _dodge(number, len(panel.series))
+        # On a linear axis a factor would move what is far to the right further than to the next place.
+        dodge = 1.0 if panel.linear else _dodge(number, len(panel.series))
         _samples(axes, one, dodge, many)
         _series(axes, one, dodge, variant_of(panel, one))
         _marks(axes, one, dodge)
@@ -41,14 +42,20 @@ def _axes(axes: Any, panel: Panel) -> None:
         axes.set_xscale("log", base=2)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: whole(x, panel.x_label)))
-    axes.set_xlim(*((0, xs[-1] * 1.02) if panel.linear else (xs[0] / 1.35, xs[-1] * 1.35)))
+    axes.set_xlim(*(_span(panel.first, xs[-1]) if panel.linear else (xs[0] / 1.35, xs[-1] * 1.35)))
     axes.xaxis.set_major_locator(FixedLocator(_apart(axes, xs, panel.x_label)))
     scale(axes.yaxis, axes.set_yscale, axes.set_ylim, values(panel))
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(textwrap.fill(panel.y_label, 42))
 
 
-def counts(panel: Panel) -> list[int]:
+def _span(first: float, last: float) -> tuple[float, float]:
+    """Return the ends of a linear axis, which begins at 0, or a little before where else values begin."""
+    spare = 0.02 * (last - first)
+    return first - spare if first else 0.0, last + spare
+
+
+def counts(panel: Panel) -> list[float]:
     """Return every place along x where something was measured, or is missing."""
     return sorted({x for s in panel.series for x in (*(d.x for d in s.dots), *(at for at, _ in s.gaps))})
 
@@ -82,7 +89,7 @@ def whole(x: float, label: str) -> str:
     return f"{x:,.10g}"
 
 
-def _apart(axes: Any, xs: Sequence[int], label: str) -> list[int]:
+def _apart(axes: Any, xs: Sequence[float], label: str) -> list[float]:
     """Return the numbers that can be written below the x axis without touching: the ends first."""
     figure = axes.figure
     pixels = {x: axes.transData.transform((x, 1))[0] for x in xs}
@@ -216,7 +223,7 @@ RING: dict[str, Any] = {
 
 def _gaps(axes: Any, panel: Panel) -> None:
     """Mark what is missing by a cross at the foot of the axes, in the runtime's colour."""
-    stacked: dict[int, int] = {}
+    stacked: dict[float, int] = {}
     for one in panel.series:
         for x, _ in one.gaps:
             level = stacked[x] = stacked.get(x, 0) + 1

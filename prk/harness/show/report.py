@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from prk.harness import store
-from prk.harness.analyse import curves, daly, origin, predicted
+from prk.harness.analyse import curves, daly, imbalance, origin, predicted
 from prk.harness.analyse.curves import Panel, counted
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Opened
 from prk.harness.plan.points import Plan
-from prk.harness.show import faults, figures, method, overview, split, style, table
+from prk.harness.show import balancing, faults, figures, method, overview, split, style, table
 from prk.machine import bounds
 from prk.problem import Refusal
 from prk.records import write
@@ -48,7 +48,7 @@ def render(sweep: Opened) -> str:
 
 def every(sweep: Opened) -> list[Panel]:
     """Return all figures of a sweep whose rows are each of one place."""
-    return [*curves.panels(sweep.rows), *daly.panels(sweep.rows)]
+    return [*curves.panels(sweep.rows), *daly.panels(sweep.rows), *imbalance.panels(sweep.rows)]
 
 
 def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
@@ -71,6 +71,10 @@ def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
         kinds=split.KINDS,
         befallen=faults.lines(rows),
         befallen_header=faults.HEADER,
+        balanced=balancing.lines(rows),
+        balanced_header=balancing.HEADER,
+        crossovers=balancing.crossovers(rows),
+        crossovers_header=balancing.PAYS,
         units={r.point.kernel: table.described(r.point.metric) for r in rows},
         header=table.HEADER,
         lines=[[cell(c) for c in table.cells(r, over)] for over in [curves.exceeded(rows)] for r in rows],
