@@ -12,8 +12,6 @@ from prk.runtime import Cell, Option, Options, Sent
 from .. import _addresses, _sent
 from .._mpi import MPIRuntime
 
-# The variables by which processes find each other that no launcher of MPI has started.
-COORDINATOR, PROCESSES, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 VARIANT = Option(
     "variant", "explicit", "who says what is sent: the program, or the compiler", ("explicit", "compiler")
 )
@@ -63,12 +61,11 @@ class Runtime(MPIRuntime):
     }
 
     def launch(self, job: Job) -> Outcome:
-        """Run on the processes that JAX's own variables describe, else on MPI's, which agree on a place."""
-        if COORDINATOR in os.environ:
-            from . import team
+        """Run on the processes that JAX's own variables describe, else on MPI's."""
+        from . import processes
 
-            return team.run(job)
-        outcome = super().launch(job)
+        own = processes.COORDINATOR in os.environ
+        outcome = processes.run(job) if own else super().launch(job)
         if "jax" in sys.modules:
             # Else the job was refused, and it is not worth loading.
             from . import team
