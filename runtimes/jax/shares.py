@@ -83,8 +83,9 @@ class Kernel(kernel.Kernel[P]):
         """Return the array of which this is the member's share."""
         return jax.make_array_from_process_local_data(self.sharding, share)
 
-    def inside(self, name: str) -> tuple[slice, ...]:
-        """Return what of a share is its member's own."""
+    @property
+    def inside(self) -> tuple[slice, ...]:
+        """Return what of a share is in the whole, of which the last ones may stand out."""
         return tuple(slice(0, w.stop - w.start) for w in self.where)
 
     def repeat(self, count: int) -> None:
@@ -94,7 +95,7 @@ class Kernel(kernel.Kernel[P]):
 
     def fields(self) -> Fields:
         arrays = {**self.changed, **self.kept}
-        return {name: Box(self.where, own(a)[self.inside(name)]) for name, a in arrays.items()}
+        return {name: Box(self.where, own(a)[self.inside]) for name, a in arrays.items()}
 
     def findings(self) -> dict[str, Any]:
         """Return how many messages a repetition takes of this member, as XLA's program has them."""
@@ -104,7 +105,7 @@ class Kernel(kernel.Kernel[P]):
         for arrays in (self.changed, self.kept):
             for name, array in arrays.items():
                 share = own(array).copy()
-                share[self.inside(name)] = state[name]
+                share[self.inside] = state[name]
                 arrays[name] = self.placed(share)
 
 
