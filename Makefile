@@ -89,7 +89,7 @@ $(VENV)/demo: $(VENV)/torch pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/develop: $(VENV)/torch pyproject.toml constraints.txt
-	$(PIP) -e '.[$(EXTRAS),ml,test,docs,check]'
+	$(PIP) -e '.[$(EXTRAS),jax,ml,test,docs,check]'
 	# Brings MovieLens-100K; nothing of it is imported.
 	$(PIP) --no-deps recbole
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.

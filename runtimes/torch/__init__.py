@@ -11,7 +11,7 @@ from prk.job import Job, Outcome
 from prk.problem import Refusal
 from prk.runtime import Cell, Option, Options, Sent
 
-from .. import _sent
+from .. import _addresses, _sent
 from .._mpi import MPIRuntime
 
 CPU = "pip install torch --index-url https://download.pytorch.org/whl/cpu (the build without CUDA)"
@@ -79,9 +79,7 @@ class Runtime(MPIRuntime):
             os._exit(1)
 
     def probe(self, job: Job, comm: Any) -> str:
-        from . import team
-
-        return team.unreachable(comm)
+        return _addresses.unreachable(comm)
 
     def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
         # As torch sees it: what gloo makes of a collective are messages of its own.

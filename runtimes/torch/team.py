@@ -11,9 +11,10 @@ import torch.distributed.nn  # noqa: F401
 
 from prk.run import environment
 
+from .. import _addresses
+
 # Seconds after which a rank that hears nothing gives up.
 PATIENCE = timedelta(seconds=300)
-LOOPBACK = "127.0.0.1"
 
 
 def join(comm: Any) -> None:
@@ -23,22 +24,10 @@ def join(comm: Any) -> None:
     store = None
     nodes = comm.gather(environment.node())
     if comm.rank == 0:
-        # A name need not resolve, and on one node nobody needs it.
-        host = LOOPBACK if len(set(nodes)) == 1 else environment.address()
-        store = dist.TCPStore(host, 0, comm.size, True, PATIENCE, wait_for_workers=False)
+        store = dist.TCPStore(_addresses.host(nodes), 0, comm.size, True, PATIENCE, wait_for_workers=False)
     host, port = comm.bcast((store.host, store.port) if store else None)
     store = store or dist.TCPStore(host, port, comm.size, False, PATIENCE)
     dist.init_process_group("gloo", store=store, rank=comm.rank, world_size=comm.size, timeout=PATIENCE)
-
-
-def unreachable(comm: Any) -> str:
-    """Return the line that refuses several nodes of which one has no address by its name. Collective."""
-    known = comm.gather((environment.node(), environment.address()))
-    line = ""
-    if comm.rank == 0 and len({node for node, _ in known}) > 1:
-        lost = next((node for node, found in known if not found), "")
-        line = lost and f"--runtime: the name of {lost} does not resolve there; mend that, or use mpi1"
-    return str(comm.bcast(line))
 
 
 def leave() -> None:

@@ -147,6 +147,7 @@ def test_the_launcher_of_one_runtime_is_known_without_importing_the_others():
         ({}, None),
         ({"NETSTART": "1"}, "charm4py"),
         ({"TORCHELASTIC_RUN_ID": "1"}, "torch"),
+        ({"JAX_COORDINATOR_ADDRESS": "127.0.0.1:1"}, "jax"),
     ):
         done = run(sys.executable, "-c", program, **variables)
         assert done.returncode == 0, done.stderr
@@ -169,7 +170,7 @@ import sys
 from prk.harness.plan import adhoc, expand
 plan = expand.make(adhoc.sweep_of(["--kernel", "stencil,synch_p2p,transpose,nstream", "--ranks", "1,2"]))
 assert len({p.runtime for p in plan.points}) > 5
-communicate = ("mpi4py.MPI", "shmem4py", "charm4py", "distributed", "torch", "numba")
+communicate = ("mpi4py.MPI", "shmem4py", "charm4py", "distributed", "torch", "jax", "numba")
 print(*(m for m in communicate if m in sys.modules))
 """
     done = subprocess.run(

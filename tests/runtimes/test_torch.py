@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from prk.run import environment
+from prk.runtimes import _addresses
 from prk.team import Solo
 from tests.launch import BIN, run
 
@@ -58,13 +59,11 @@ def test_a_host_name_that_does_not_resolve_keeps_nobody_waiting(tmp_path):
     ],
 )
 def test_several_nodes_of_which_one_has_no_address_are_refused(known, line):
-    from prk.runtimes.torch import team
-
     class Team(Solo):
         def gather(self, sendobj):
             assert sendobj == (environment.node(), environment.address())
             return known
 
-    found = team.unreachable(Team())
+    found = _addresses.unreachable(Team())
     assert found.startswith(line)
     assert bool(found) == bool(line)

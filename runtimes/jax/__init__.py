@@ -1,0 +1,86 @@
+"""JAX on several processes: XLA computes, and what its programs send travels over gloo."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from prk.job import Job, Outcome
+from prk.runtime import Cell, Option, Options, Sent
+
+from .. import _addresses, _sent
+from .._mpi import MPIRuntime
+
+VARIANT = Option(
+    "variant", "explicit", "who says what is sent: the program, or the compiler", ("explicit", "compiler")
+)
+WARNING = "XLA computes here, not the core that the other runtimes share"
+TORCH = "its models are PyTorch's: JAX could only average gradients that PyTorch computes"
+OPERATORS = "its operators are NumPy's and PyTorch's"
+POINT_TO_POINT = (
+    "in JAX all members take part in whatever is sent: a line could not be passed on to one neighbour alone"
+)
+WORDS = "members send as many words as their data want, and XLA's programs have arrays of fixed shapes only"
+
+
+def memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes twice: a program may make new arrays while it reads the old ones."""
+    return 2 * int(problem.memory(size))
+
+
+class Runtime(MPIRuntime):
+    name = "jax"
+    title = "JAX: XLA over gloo"
+    requires = ("jax",)
+    install = "pip install 'prk[jax]'"
+    look = ("#a6611a", "<", (1.2, 1.2, 4, 1.2))
+    mortal = "JAX's processes end with the first one that does"
+    unclocked = "XLA's programs compute and communicate in one call"
+    cells = {
+        "*": Cell(
+            memory=memory, absent="it has the kernels of the study that it can express, and the collectives"
+        ),
+        "nstream": Cell(warning=WARNING),
+        "stencil": Cell(options=(VARIANT,), warning=WARNING),
+        "transpose": Cell(options=(VARIANT,), warning=WARNING),
+        "reduce": Cell(options=(VARIANT,), warning=WARNING),
+        "synch_global": Cell(options=(VARIANT,)),
+        # An array of JAX is never changed, so that a result has a place of its own.
+        "allreduce": Cell(options=(VARIANT,), only={"place": ("out",)}),
+        "synch_p2p": Cell(absent=POINT_TO_POINT),
+        "random": Cell(absent=WORDS),
+        "pic": Cell(absent=WORDS),
+        "amr": Cell(absent=WORDS),
+        "refcount": Cell(absent=_sent.NOTHING_SHARED),
+        "branch": Cell(absent=_sent.ALONE),
+        "adaptive": Cell(absent=POINT_TO_POINT),
+        "ddp": Cell(absent=TORCH),
+        "layers": Cell(absent=OPERATORS),
+        "models": Cell(absent=OPERATORS),
+    }
+
+    def launch(self, job: Job) -> Outcome:
+        """Run on the processes that JAX's own variables describe, else on MPI's."""
+        from . import processes
+
+        own = processes.COORDINATOR in os.environ
+        outcome = processes.run(job) if own else super().launch(job)
+        if "jax" in sys.modules:
+            # Else the job was refused, and it is not worth loading.
+            from . import team
+
+            team.leave()
+        return outcome
+
+    def probe(self, job: Job, comm: Any) -> str:
+        return _addresses.unreachable(comm)
+
+    def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
+        return nullcontext((comm, None))
+
+    def describe(self) -> dict[str, Any]:
+        import jax
+        import jaxlib
+
+        return {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "backend": "gloo", "compute": "XLA"}
