@@ -71,11 +71,24 @@ def grids_in_boxes(
     return _grids(problem, size, rank, lambda grid: _boxes(grid.mesh.outgoing(rank), mates), mates)
 
 
+def grids_pulled(problem: Any, options: Options, size: int, rank: int) -> Iterator[Sent]:
+    """As `grids_in_boxes`, by the member that needs the points."""
+    return _grids(problem, size, rank, lambda grid: _boxes(grid.mesh.incoming(rank), ()), pulled=True)
+
+
 def _grids(
-    problem: Any, size: int, rank: int, halo: Callable[[Any], Sent], mates: Container[int] = ()
+    problem: Any,
+    size: int,
+    rank: int,
+    halo: Callable[[Any], Sent],
+    mates: Container[int] = (),
+    pulled: bool = False,
 ) -> Iterator[Sent]:
     background, *refinements = map(halo, problem.grids(size))
-    feeds = [_boxes(feed.outgoing(rank), mates) for feed in problem.layout(size).feeds]
+    feeds = [
+        _boxes((feed.incoming if pulled else feed.outgoing)(rank), mates)
+        for feed in problem.layout(size).feeds
+    ]
     for repetition in count(1):
         fed = feeds[problem.living(repetition)] if problem.begins(repetition) else Sent()
         alive = problem.alive(repetition)

@@ -51,7 +51,7 @@ class Runtime(MPIRuntime):
     cells = {
         "nstream": Cell(messages=_sent.nothing),
         "stencil": Cell(options=(SYNC,), memory=sizes.besides(sizes.stencil), messages=_sent.halos),
-        "amr": Cell(options=(SYNC,), memory=sizes.besides(sizes.amr)),
+        "amr": Cell(options=(SYNC,), memory=sizes.besides(sizes.amr), messages=_sent.grids),
         "synch_p2p": Cell(options=(SYNC,), memory=sizes.besides(sizes.synch_p2p), messages=_sent.pipeline),
         "transpose": Cell(options=(ACCESS,), memory=sizes.besides(sizes.transpose), messages=_sent.blocks),
         "random": Cell(memory=sizes.besides(sizes.random), messages=parcels),
@@ -60,12 +60,13 @@ class Runtime(MPIRuntime):
         "dgemm": Cell(messages=_sent.panels_of_others),
         "synch_global": Cell(memory=sizes.besides(sizes.synch_global), messages=_sent.digits_to_all),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
-        "pic": replace(_pic.TILES, memory=_pic.outbox_memory),
+        "pic": replace(_pic.TILES, memory=_pic.outbox_memory, messages=_pic.in_memory),
         "refcount": Cell(absent=NO_WORDS),
         "ddp": Cell(absent=NO_OVERLAP),
         "adaptive": Cell(absent=_sent.NOT_READY),
         "branch": Cell(absent=_sent.ALONE),
         "layers": Cell(absent=_sent.ALONE),
+        "inference": Cell(absent=_sent.POLLED),
         "models": Cell(absent=_sent.ALONE),
     }
 

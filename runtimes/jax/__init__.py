@@ -58,6 +58,7 @@ class Runtime(MPIRuntime):
         "ddp": Cell(absent=TORCH),
         "layers": Cell(absent=OPERATORS),
         "models": Cell(absent=OPERATORS),
+        "inference": Cell(absent="its models are PyTorch's"),
     }
 
     def launch(self, job: Job) -> Outcome:

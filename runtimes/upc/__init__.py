@@ -5,6 +5,7 @@ accessed there as private memory.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from prk.job import Job
@@ -26,12 +27,10 @@ WARNING = "this is UPC's model over MPI windows: no compiler or run-time system 
 NO_COLLECTIVES = "UPC's collectives would be MPI's own here, which mpi1 has"
 
 
-def pulled(
-    formula: Callable[[Any, Options, int, int], Sent],
-) -> Callable[[Any, Options, int, int], Sent]:
+def pulled(formula: Callable[..., Any]) -> Callable[..., Any]:
     """Return a formula that holds where windows are accessed by calls; loads and stores send nothing."""
 
-    def sent(problem: Any, options: Options, size: int, rank: int) -> Sent:
+    def sent(problem: Any, options: Options, size: int, rank: int) -> Any:
         return formula(problem, options, size, rank) if options["access"] == "memget" else Sent()
 
     return sent
@@ -91,8 +90,8 @@ class Runtime(MPIRuntime):
         "synch_global": Cell(messages=pulled(_sent.digits_to_all)),
         "allreduce": Cell(absent=NO_COLLECTIVES),
         "ddp": Cell(absent=NO_COLLECTIVES),
-        "amr": Cell(),
-        "pic": _pic.OUTBOX,
+        "amr": Cell(messages=pulled(_sent.grids_pulled)),
+        "pic": replace(_pic.OUTBOX, messages=pulled(_pic.in_memory)),
         "adaptive": Cell(absent=_sent.NOT_READY),
         "layers": Cell(absent=_sent.ALONE),
         "inference": Cell(absent=_sent.POLLED),
