@@ -44,7 +44,7 @@ def reduce_memory(problem: Any, options: Options, size: int) -> int:
 class Runtime(MPIRuntime):
     name = "coarray"
     title = "Coarray Fortran by OpenCoarrays"
-    look = ("#8b1a4a", "p", (6, 1.5, 1, 1.5))
+    look = ("#8b1a4a", ">", (6, 1.5, 1, 1.5))
     # OpenCoarrays asks for it.
     thread_level = "funneled"
     mortal = "OpenCoarrays is built without failed images, and ends all of them"

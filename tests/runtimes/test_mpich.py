@@ -45,8 +45,8 @@ def test_without_torch_training_is_listed_with_what_installs_it():
     rows = {line.split()[0]: {n: line[:end].split()[-1] for n, end in ends.items()} for line in lines}
     assert rows["mpi1"] == {"allreduce": "yes", "ddp": "-"}
     assert rows["torch"] == {"allreduce": "-", "ddp": "-"}
-    # Of models and of training, and of the runtime.
-    assert listed.count("torch is not installed; pip install") == 3
+    # Of models, of training and of inference, and of the runtime.
+    assert listed.count("torch is not installed; pip install") == 4
     for words in (["prk.ddp"], ["prk.allreduce", "--runtime", "torch"]):
         done = run(BIN / "python", "-m", *words)
         assert done.returncode == 2
