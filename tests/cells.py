@@ -215,19 +215,18 @@ def compare(job, comm):
 def jobs(name, kernel, size, **given):
     """Return what a cell is tested with on `size` members, leaving out what it refuses.
 
-    On up to three members the defaults meet every problem, and each other value of an option a third of them;
-    on more, the defaults meet a third and each other value one. Which one differs from value to value.
+    On two members the defaults meet every problem, on other numbers a third of them; each other value of an
+    option meets one. Which one differs from value to value. The conformance kit tries all pairs.
     """
     how = registry.runtime(name)
     for number, options in enumerate(variants(name, kernel, given)):
         made = problems(kernel, size)
         order = [problem for first in range(3) for problem in made[(number + first) % 3 :: 3]]
-        third = -(-len(made) // 3)
-        least, more = (1, third) if number else (third, len(made))
+        most = 1 if number else len(made) if size == 2 else -(-len(made) // 3)
         accepted = (
             job for problem in order if not refused(job := Job(kernel, name, problem, options), how, size)
         )
-        yield from itertools.islice(accepted, more if size <= 3 else least)
+        yield from itertools.islice(accepted, most)
 
 
 def refused(job, how, size):

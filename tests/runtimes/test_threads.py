@@ -246,16 +246,18 @@ def test_waits_of_threads_are_noted_with_their_thread_and_for_whom():
 
     with recorder.clocking(None, 100) as (_, clocks):
         made = threads.team({"threads": 2})
-        begun = time.perf_counter()
 
-        def work(thread):
+        def work(thread, value, seconds):
             if thread == 1:
-                time.sleep(0.3)
-                threads.publish(made.shared, threads.DONE + 1, 5)
+                time.sleep(seconds)
+                threads.publish(made.shared, threads.DONE + 1, value)
                 return 0
-            return threads.wait(made.shared, threads.DONE + 1, 5)
+            return threads.wait(made.shared, threads.DONE + 1, value)
 
-        made.run(work)
+        # Compiles what waits, which can take longer than what is waited for.
+        made.run(lambda thread: work(thread, 4, 0.0))
+        begun = time.perf_counter()
+        made.run(lambda thread: work(thread, 5, 0.3))
         spent, lane = clocks.spent(), clocks.lane(begun)
         made.close()
     names = [(call.name, call.thread, call.waiting) for call in lane.calls]

@@ -263,31 +263,6 @@ def test_lost_node_is_read_back(slurm, submitted):
     assert found["launch"]["allocation"] == {"job": number, "nodes": [node]}
 
 
-def test_job_with_faults_outlives_a_node(slurm, tmp_path):
-    """Its launch does not: Open MPI's mpirun gives up with its daemon there. The harness says so and ends."""
-
-    def bench(*words):
-        return slurm(sys.executable, ROOT / "bench.py", "slurm", *words, cwd=tmp_path)
-
-    (tmp_path / "faulty.toml").write_text(
-        'repeat = 2\n[[points]]\nkernel = "stencil"\nruntime = "mpi1"\nnodes = 2\nn = 200\n'
-        'iterations = 1000000\noptions.mpi1.faults = "on"\n'
-    )
-    (tmp_path / "site.toml").write_text('bind = "none"\ncache = ""\ncollect = false\n')
-    done = bench("submit", "faulty.toml", "--site", "site.toml", "--out", "faulty")
-    assert done.returncode == 0, done.stdout + done.stderr
-    number = job(tmp_path / "faulty", "nodes-2")
-    out = tmp_path / "faulty" / "logs"
-    wait(lambda: any("Number of ranks = 2" in p.read_text() for p in out.glob("*.out")))
-    node = slurm("scontrol", "show", "hostnames", node_of(slurm, number)).stdout.split()[-1]
-    slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    ended(slurm, number)
-    assert records(tmp_path / "faulty")["mpi1", 2]["status"] == "failed"
-    said = bench("status", "faulty").stdout
-    assert f"1 never started: job {number} (nodes-2) gave up: {node} is lost to the job" in said
-    assert "NODE_FAIL" not in said
-
-
 def test_cancelled_job_is_read_back(slurm, submitted):
     folder, bench, _ = submitted
     number = job(folder / "cancelled", "nodes-1")
@@ -636,3 +611,28 @@ def test_bad_input_on_a_real_cluster(slurm, tmp_path):
         (line,) = done.stderr.splitlines()
         assert said in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_job_with_faults_outlives_a_node(slurm, tmp_path):
+    """Its launch does not: Open MPI's mpirun gives up with its daemon there. The harness says so and ends."""
+
+    def bench(*words):
+        return slurm(sys.executable, ROOT / "bench.py", "slurm", *words, cwd=tmp_path)
+
+    (tmp_path / "faulty.toml").write_text(
+        'repeat = 2\n[[points]]\nkernel = "stencil"\nruntime = "mpi1"\nnodes = 2\nn = 200\n'
+        'iterations = 1000000\noptions.mpi1.faults = "on"\n'
+    )
+    (tmp_path / "site.toml").write_text('bind = "none"\ncache = ""\ncollect = false\n')
+    done = bench("submit", "faulty.toml", "--site", "site.toml", "--out", "faulty")
+    assert done.returncode == 0, done.stdout + done.stderr
+    number = job(tmp_path / "faulty", "nodes-2")
+    out = tmp_path / "faulty" / "logs"
+    wait(lambda: any("Number of ranks = 2" in p.read_text() for p in out.glob("*.out")))
+    node = slurm("scontrol", "show", "hostnames", node_of(slurm, number)).stdout.split()[-1]
+    slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    ended(slurm, number)
+    assert records(tmp_path / "faulty")["mpi1", 2]["status"] == "failed"
+    said = bench("status", "faulty").stdout
+    assert f"1 never started: job {number} (nodes-2) gave up: {node} is lost to the job" in said
+    assert "NODE_FAIL" not in said
