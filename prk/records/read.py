@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from prk.problem import Refusal
 from prk.records import migrate
 
 
@@ -16,3 +17,13 @@ def read(path: Path) -> dict[str, Any]:
     except ValueError:
         raise ValueError("is truncated, or no JSON") from None
     return migrate.current(found)
+
+
+def parsed(path: str, works: str) -> Any:
+    """Return what a JSON file holds. Raises Refusal naming the file, with what would work."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise Refusal(path, f"cannot be read ({error.strerror})", works) from None
+    except (ValueError, RecursionError):
+        raise Refusal(path, "is no JSON", works) from None

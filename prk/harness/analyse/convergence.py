@@ -1,6 +1,5 @@
 """Files of reference convergence points: made from records of trainings, and read back."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from prk.harness.analyse.rcp import FULL, TRIMMED, Point
 from prk.harness.analyse.trainings import Group
 from prk.problem import Refusal
 from prk.records import build, write
+from prk.records.read import parsed
 
 SCHEMA = 1
 
@@ -98,12 +98,7 @@ def table(groups: Sequence[Group], std: str) -> dict[str, Any]:
 def read(path: str) -> Reference:
     """Return the reference in a file. Raises Refusal naming the file."""
     works = "prk-bench rcp make writes one"
-    try:
-        found = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise Refusal(path, f"cannot be read ({error.strerror})", works) from None
-    except (ValueError, RecursionError):
-        raise Refusal(path, "is no JSON", works) from None
+    found = parsed(path, works)
     try:
         if found["schema"] != SCHEMA:
             raise ValueError(f"it has schema {found['schema']}, this prk reads {SCHEMA}")

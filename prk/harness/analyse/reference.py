@@ -1,12 +1,10 @@
 """What a machine reached, kept in a file, and whether a later sweep still reaches it."""
 
-import json
 import math
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from prk.harness import store
@@ -16,6 +14,7 @@ from prk.harness.analyse.rows import Row, brief, number
 from prk.harness.analyse.statistics import Comparison
 from prk.problem import Refusal
 from prk.records import build, write
+from prk.records.read import parsed
 from prk.records.text import aligned
 
 SCHEMA = 1
@@ -87,12 +86,7 @@ def table(own: Side, tolerance: float) -> dict[str, Any]:
 def read(path: str) -> Reference:
     """Return the reference in a file. Raises Refusal naming the file."""
     works = "prk-bench reference writes one"
-    try:
-        found = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise Refusal(path, f"cannot be read ({error.strerror})", works) from None
-    except (ValueError, RecursionError):
-        raise Refusal(path, "is no JSON", works) from None
+    found = parsed(path, works)
     try:
         if found["schema"] != SCHEMA:
             raise ValueError(f"it has schema {found['schema']}, this prk reads {SCHEMA}")
