@@ -61,3 +61,20 @@ def test_a_full_or_closed_output_costs_no_record(tmp_path, to, code):
     lines = done.stderr.decode().splitlines()
     assert lines == [line for line in lines if code and "No space left" in line]
     assert len(lines) == code
+
+
+def test_colorama_writes_nothing_to_the_output(tmp_path):
+    """Numba hands it the output of whatever is compiled; it ends with a word for terminals."""
+    (tmp_path / "colorama.py").write_text(
+        "__version__ = '0.4.6'\n"
+        "class Fore: GREEN = ''\n"
+        "Style = Fore\n"
+        "def init(): print('coloured')\n"
+        "deinit = reinit = init\n"
+    )
+    code = "import prk\nfrom numba.core import errors\nerrors.termcolor()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
