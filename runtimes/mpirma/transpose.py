@@ -24,7 +24,6 @@ class Kernel(serial.Kernel):
         self.passive = self.options["sync"] == "passive"
         if self.passive:
             self.window.Lock_all()
-        self.synchronise()
 
     def step(self) -> None:
         self.transpose_diagonal()
