@@ -41,6 +41,8 @@ SIZES: Mapping[str, Sequence[int]] = {
 }
 GOALS = ("study-stencil", "study-synch-p2p", "study-transpose")
 LARGE = 131_072
+# Elements of all repetitions of a launch on a grid, so that it takes a second or so whatever the size.
+ELEMENTS = 1.6e9
 
 
 def planned(kernel: str, runtime: str, values: Sequence[int], cores: int) -> Plan:
@@ -50,12 +52,14 @@ def planned(kernel: str, runtime: str, values: Sequence[int], cores: int) -> Pla
     usual = {name: kind.__dataclass_fields__[name].default for name in names}
     together = [name for name in names if usual[name] == usual[names[0]]]
     lists: dict[str, Any] = {name: list(values) for name in together}
+    if kernel != "ddp":
+        lists["iterations"] = [max(10, round(ELEMENTS / value**2)) for value in values]
     threads = runtime == "mpithreads"
     point = {
         "kernel": kernel,
         "runtime": runtime,
         **lists,
-        **({"zip": [together]} if len(together) > 1 else {}),
+        **({"zip": [list(lists)]} if len(lists) > 1 else {}),
         **({"ranks": 1, "threads": [1, cores]} if threads else {"ranks": [1, cores]}),
     }
     return expand.make(sweep.parse({"points": [point], "seed": 1}, "benchmark", "benchmark"))
