@@ -35,11 +35,12 @@ class Block(serial.Kernel):
         super().setup()
         # How many steps of this repetition are done.
         self.stage, rank = 0, self.comm.rank
-        sides = [[s for axis in piece.sides() for s in axis] for piece in self.pieces]
-        there = [[s for s in own if s.neighbour is not None] for own in sides]
-        pairs = list(zip(self.pieces, there, strict=True))
-        self.edges = [[(s.neighbour, piece.inp[s.edge]) for s in own] for piece, own in pairs]
-        self.ghosts = [[(s.neighbour, piece.inp[s.ghost]) for s in own] for piece, own in pairs]
+        self.edges: list[Lanes] = []
+        self.ghosts: list[Lanes] = []
+        for piece in self.pieces:
+            sides = [s for axis in piece.sides() for s in axis]
+            self.edges.append([(s.neighbour, piece.inp[s.edge]) for s in sides if s.neighbour is not None])
+            self.ghosts.append([(s.neighbour, piece.inp[s.ghost]) for s in sides if s.neighbour is not None])
         feeds = self.layout.feeds
         self.given = [[(to, self.having(box)) for to, box in feed.outgoing(rank)] for feed in feeds]
         self.taken = [

@@ -148,6 +148,8 @@ class Kernel(kernel.Kernel[P]):
 
     def repeat(self, count: int) -> None:
         before, self.done = self.done, self.done + count
+        # No part goes on while its member still looks at it.
+        self.comm.barrier()
         if self.comm.rank == 0:
             Kernel.array.run(self.steps(before, self.done))
             self.comm.receive("reduced")
