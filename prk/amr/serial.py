@@ -69,10 +69,16 @@ class Kernel(kernel.Kernel[Amr]):
         """Return the members whose load this one tells, each with the worker that it is, if not itself."""
         return [(self.comm.rank, None)]
 
-    def look(self) -> None:
-        """End a period of the load where the next repetition has another one, and with the run."""
+    @property
+    def changing(self) -> bool:
+        """Tell whether a period ends: where the next repetition has another load, and with the run."""
         problem, done = self.problem, self.done
-        if done < problem.repetitions and problem.alive(done) == problem.alive(done - 1) and done > 1:
+        return done == 1 or done >= problem.repetitions or problem.alive(done) != problem.alive(done - 1)
+
+    def look(self) -> None:
+        """End a period of the load, if it does."""
+        problem, done = self.problem, self.done
+        if not self.changing:
             return
         # The warm-up compiles, and is no part of a period.
         for rank, worker in self.workers if done > 1 else ():

@@ -8,8 +8,10 @@ BOTTOM to TOP. Events of one step happen in the file's order. Empty lines, and w
 from pathlib import Path
 from typing import NamedTuple
 
+import prk
 from prk.problem import Refusal
 
+SHIPPED = Path(prk.__file__).with_name("jobs") / "events"
 FORM = "write STEP LEFT RIGHT BOTTOM TOP add COUNT, or STEP LEFT RIGHT BOTTOM TOP remove"
 
 
@@ -28,15 +30,19 @@ class Event(NamedTuple):
         return (self.right - self.left + 1) * (self.top - self.bottom + 1)
 
 
-def read(path: str, n: int, iterations: int) -> tuple[Event, ...]:
-    """Return the events of a file for a grid of n x n cells, in the order in which they happen.
+def read(name: str, n: int, iterations: int) -> tuple[Event, ...]:
+    """Return the events of a file, or of a shipped one by its name, in the order in which they happen.
 
-    Raises Refusal naming file and line.
+    They are for a grid of n x n cells. Raises Refusal naming file and line.
     """
+    path = SHIPPED / f"{name}.txt"
+    if not path.is_file():
+        path = Path(name)
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal("--events", f"{path} cannot be read ({error})", "name a file of events") from None
+        shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.txt")))
+        raise Refusal("--events", f"{path} cannot be read ({error})", f"name a file, or {shipped}") from None
     found = []
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()

@@ -59,7 +59,9 @@ class Pic(Problem):
     right: int = parameter(1, "PATCH: last column", label="Right of the patch")
     bottom: int = parameter(0, "PATCH: first row", label="Bottom of the patch")
     top: int = parameter(1, "PATCH: last row", label="Top of the patch")
-    events: str = parameter("", "a file: when and where particles are added or removed", label="Events")
+    events: str = parameter(
+        "", "a file, or a shipped one's name: when and where particles are added or removed", label="Events"
+    )
 
     @classmethod
     def bare_words(cls, given: Sequence[str]) -> Positional:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -18,6 +18,10 @@ from .chares import charmrun, refuse_chares
 # What Charm's balancers are called that there are; Charm says LB behind each.
 BALANCERS = ("GreedyRefine", "Greedy", "Rotate")
 BALANCER = Option("balancer", BALANCERS[0], "which of Charm's balancers moves chares", BALANCERS)
+PLACED = "who has the pieces of all grids: members, or blocks that Charm moves"
+LB_PERIOD = Option(
+    "lb_period", 3, "repetitions from one look of Charm at the load to the next", examples=(2,)
+)
 # Elements of a vector that are reduced at a time: few enough to need little memory, 8 MiB.
 SEGMENT = 1 << 20
 
@@ -42,6 +46,31 @@ def refuse_balance(problem: Any, options: Options, size: int) -> None:
     _pic.refuse(problem, options, size)
     if options["balance"] != "runtime" and options["balancer"] != BALANCERS[0]:
         raise Refusal("--balancer", "Charm balances nothing", "leave it out, or use --balance runtime")
+
+
+def amr_memory(problem: Any, options: Options, size: int) -> int:
+    """Return the problem's bytes; of a block there are copies, packed, while it moves."""
+    return problem.memory(size) * (3 if options["variant"] == "blocks" else 1)
+
+
+def amr_sent(problem: Any, options: Options, size: int, rank: int) -> Iterator[Sent] | None:
+    """Halos, and what is interpolated from; blocks send it, which are no members."""
+    return None if options["variant"] == "blocks" else _sent.grids(problem, options, size, rank)
+
+
+def refuse_blocks(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if Charm never moves a block as is asked for."""
+    period = options["lb_period"]
+    if options["variant"] != "blocks":
+        for option, name in ((BALANCER, "--balancer"), (LB_PERIOD, "--lb-period")):
+            if options[option.name] != option.default:
+                raise Refusal(name, "Charm balances nothing", "leave it out, or use --variant blocks")
+    elif not 1 <= period <= problem.iterations:
+        raise Refusal(
+            "--lb-period",
+            f"Charm never looks at the load every {period} of {problem.iterations} repetitions",
+            f"use 1 to {problem.iterations}",
+        )
 
 
 class Counting(_tagged.Counting):
@@ -82,7 +111,17 @@ class Runtime(Tagged):
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
         "stencil": Cell(grid=True, messages=_sent.halos),
-        "amr": Cell(grid=True, messages=_sent.grids),
+        "amr": Cell(
+            options=(
+                Option("variant", "members", PLACED, ("members", "blocks")),
+                LB_PERIOD,
+                BALANCER,
+            ),
+            memory=amr_memory,
+            refuse=refuse_blocks,
+            grid=True,
+            messages=amr_sent,
+        ),
         "synch_p2p": Cell(messages=_sent.pipeline_of_any),
         "transpose": Cell(messages=transpose_sent),
         "sparse": Cell(options=(_sent.GATHER,), memory=sent.sparse_memory, messages=_sent.slices),

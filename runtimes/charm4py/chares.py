@@ -22,6 +22,11 @@ def charmrun() -> Path:
     )
 
 
+def moving(options: Options) -> bool:
+    """Tell whether Charm moves chares in a run."""
+    return options.get("balance") == "runtime" or options.get("variant") == "blocks"
+
+
 def refuse_chares(problem: Problem, options: Options, pes: int) -> None:
     """Raise Refusal if `pes` processing elements cannot hold the chares asked for."""
     factor = options["overdecomposition"]

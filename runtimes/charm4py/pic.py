@@ -1,10 +1,11 @@
 """PIC on Charm4py: a tile a chare, whose borders follow the load; or Charm moves chares with their tiles."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from charm4py import charm
 
 from prk import kernel
@@ -15,7 +16,7 @@ from prk.pic.problem import Pic
 from prk.pic.tile import Tile, fields
 
 from .._tagged import pic
-from .movable import Parts
+from . import movable
 from .team import Timed
 
 
@@ -31,6 +32,7 @@ class Block:
         self.tile = Tile(problem, cuts.box(index))
         self.near = cuts.neighbours(index)
         self.slots = cuts.slots(self.near)
+        self.done = 0
         self.periods: list[Period] = []
         self.begin()
 
@@ -38,48 +40,53 @@ class Block:
         """Begin a period."""
         self.work, self.seconds = 0, 0.0
 
-    def give(self, step: int) -> Mapping[int, Any]:
+    def give(self) -> Mapping[int, Any]:
         start, one = perf_counter(), self.tile.particles
-        self.tile.happen(step)
+        self.tile.happen(self.done)
         leaving = self.tile.push()
         self.work += one.held
         out = one.sorted(leaving, *self.cuts.owners, self.slots, len(self.near))
         self.seconds += perf_counter() - start
         return dict(zip(self.near, out, strict=True))
 
-    def take(self, step: int, came: Mapping[int, Any]) -> bool:
+    @property
+    def awaited(self) -> int:
+        # Neighbours have each other as theirs.
+        return len(self.near)
+
+    def take(self, came: Mapping[int, Any]) -> bool:
         for rows in came.values():
             self.tile.particles.append(rows)
-        done, last = step + 1, self.problem.repetitions
-        if done == 1:
+        self.done += 1
+        last = self.problem.repetitions
+        if self.done == 1:
             # The warm-up compiles, and is no part of a period.
             self.begin()
-        elif done == last or done % self.period == 0:
-            self.periods.append(Period(done, self.work, self.seconds, worker=charm.myPe()))
+        elif self.done == last or self.done % self.period == 0:
+            self.periods.append(Period(self.done, self.work, self.seconds, worker=charm.myPe()))
             self.begin()
-            return done < last
+            return self.done < last
         return False
 
-    def moved(self, seconds: float, before: int, now: int) -> None:
-        last = self.periods[-1]
-        self.periods[-1] = last._replace(balancing=seconds, moved=last.work if before != now else 0)
-
-
-class Blocks(kernel.Kernel[Pic]):
-    """The blocks that are on this member's processing element."""
-
-    def setup(self) -> None:
-        cuts = schedule.even(self.problem.n, self.comm.size)
-        self.parts = Parts(self.comm, partial(Block, self.problem, cuts, self.options["period"]))
-        self.done = 0
-
-    def repeat(self, count: int) -> None:
-        self.done += count
-        self.parts.run(self.done)
-        self.periods = [period for part in self.parts.here for period in part.periods]
-
     def fields(self) -> Fields:
-        return fields([part.tile for part in self.parts.here], self.done)
+        return fields([self.tile], self.done)
+
+    def save(self) -> dict[str, np.ndarray]:
+        return self.tile.save()
+
+    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
+        self.tile.restore(state)
+        self.done = repetition
+        self.begin()
+
+
+class Blocks(movable.Kernel[Pic]):
+    """The block of this member's number."""
+
+    def make(self) -> Callable[[int], Block]:
+        return partial(
+            Block, self.problem, schedule.even(self.problem.n, self.comm.size), self.options["period"]
+        )
 
 
 def Kernel(problem: Pic, comm: Any, options: Mapping[str, Any]) -> kernel.Kernel[Pic]:

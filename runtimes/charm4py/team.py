@@ -19,7 +19,7 @@ from prk.job import Job, Outcome
 from prk.problem import Refusal
 
 from . import launch
-from .chares import refuse_chares
+from .chares import moving, refuse_chares
 from .movable import Movable
 
 
@@ -187,7 +187,7 @@ def start(job: Job, grid: bool, settings: Sequence[str] = ()) -> NoReturn:
 
     # A chare's letter box for its own process: at most the messages of one repetition wait in it.
     charm.options.local_msg_buf_size = 1000 + int(job.problem.cost(2).messages)
-    if job.options.get("balance") == "runtime":
+    if moving(job.options):
         settings = (*settings, "+balancer", f"{job.options['balancer']}LB")
     enter(first, settings)
 

@@ -137,6 +137,27 @@ def test_what_is_reached(points, x):
     assert reached(points) == (x if x is None else pytest.approx(x))
 
 
+def test_what_the_runtime_moves_is_compared_with_what_stays(tmp_path):
+    charm = {"variant": ["members", "blocks"]}
+    made = planned(
+        {"kernel": "amr", "runtime": "charm4py", "ranks": 2, "n": 100, "refinement": 30, "balance": "no-talk",
+         "iterations": 10, "options": {"charm4py": charm}}
+    )  # fmt: skip
+    kept = stored(tmp_path / "s", made)
+    for point in made.points:
+        moves = point.options["variant"] == "blocks"
+        record = a_record(point, 1.0 if moves else 2.0, 0)
+        one = period(11, 1.0 if moves else 2.0, 0.11 if moves else 0.0)
+        record["balance"] = [{"workers": 2, "periods": [one]}]
+        kept.path(identity.launch_name(point.id, 0)).write_text(json.dumps(record))
+    (own,) = imbalance.groups(opened(kept).rows)
+    found = {one.name: one for one in own}
+    stays, moves = found["no-talk"], found["no-talk (variant=blocks)"]
+    assert moves.base is stays.base is stays.row
+    assert moves.gain.ratio == pytest.approx(2)
+    assert moves.problem == 2.0
+
+
 def test_what_does_not_pay_is_said(tmp_path):
     made = planned({**BLOCK, "top": [99, 79]}, repeat=3)
     kept = measured(tmp_path / "s", made).kept

@@ -302,3 +302,36 @@ def test_what_is_refused(more, size, said):
     with pytest.raises(Refusal) as refusal:
         problem(**more).refuse(size)
     assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("charm4py", {"balancer": "Greedy"}, "--balancer: Charm balances nothing; .* use --variant blocks"),
+        ("charm4py", {"lb_period": 2}, "--lb-period: Charm balances nothing; .* use --variant blocks"),
+        (
+            "charm4py",
+            {"variant": "blocks", "lb_period": 11},
+            "--lb-period: Charm never looks at the load every 11 of 10 repetitions; use 1 to 10",
+        ),
+        ("charm4py", {"variant": "blocks", "lb_period": 0}, "--lb-period: .* use 1 to 10"),
+        ("dask", {"variant": "tasks", "bands": 0}, "--bands: 0 a worker are none, .*; use 1 to 4"),
+        (
+            "dask",
+            {"variant": "tasks", "bands": 5},
+            "--bands: 5 a worker are none, or thinner",
+        ),
+    ],
+)
+def test_what_a_runtime_cannot_place_is_refused(name, given, said):
+    how = registry.runtime(name)
+    usual = {o.name: o.default for o in how.cell("amr").options}
+    with pytest.raises(Refusal, match=said):
+        how.refuse("amr", problem(iterations=10), usual | given, 4)
+
+
+def test_tasks_have_no_strategy():
+    how = registry.runtime("dask")
+    usual = {o.name: o.default for o in how.cell("amr").options} | {"variant": "tasks"}
+    with pytest.raises(Refusal, match="--variant: Dask itself says where tasks run"):
+        how.refuse("amr", problem(balance="no-talk"), usual, 4)

@@ -146,6 +146,29 @@ def test_a_balance_that_never_is_is_refused(options, said):
         registry.runtime("mpi1").refuse("pic", SMALL, usual | options, 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "value", "said"),
+    [
+        ("charm4py", "balancer", "Rotate", "--balancer: Charm balances nothing; .* use --balance runtime"),
+        ("dask", "blocks", 3, "--blocks: a worker has one tile; .* use --balance runtime"),
+    ],
+)
+def test_what_would_say_how_parts_move_is_refused_where_none_does(name, option, value, said):
+    how = registry.runtime(name)
+    usual = {o.name: o.default for o in how.cell("pic").options} | {"balance": "tiles"}
+    with pytest.raises(Refusal, match=said):
+        how.refuse("pic", SMALL, usual | {option: value}, 4)
+    how.refuse("pic", SMALL, usual | {option: value, "balance": "runtime"}, 4)
+
+
+def test_events_are_shipped_by_name():
+    appear, vanish = Pic(events="burst", iterations=300).happening()
+    assert appear.add
+    assert not vanish.add
+    with pytest.raises(Refusal, match=r"--events: bursts cannot be read .*; name a file, or .*burst"):
+        events.read("bursts", 1000, 300)
+
+
 def test_the_smallest_that_is_balanced_has_the_repetitions_for_it():
     options = {"balance": "tiles", "period": 3, "axes": "both"}
     how = registry.runtime("mpi1")

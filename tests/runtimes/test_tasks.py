@@ -45,6 +45,13 @@ def test_whole_fields_equal_the_reference_on_more_chares(mark, pe, factor):
     assert f"on {pe * factor} members" in done.stdout
 
 
+def test_parts_that_charm_moves_all_the_time_are_right_and_go_on_from_what_was_saved(mark):
+    """On three processes, which are more than a small machine has cores."""
+    done = module("tests.moves")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 cases on 6 members" in done.stdout
+
+
 def test_more_pieces_than_go_ahead_of_the_one_awaited(mark):
     words = ("--runtime", "charm4py", "--pe", 2, "--overdecomposition", 4, "--order", 2000)
     done = module("prk.transpose", *words, "--iterations", 1, seconds=60)

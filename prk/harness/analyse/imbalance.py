@@ -146,7 +146,9 @@ def _base(row: Row, rows: Sequence[Row]) -> Row | None:
     def alike(other: Row) -> int:
         return len(row.point.options.items() & other.point.options.items())
 
-    same = [r for r in rows if amount(r) == amount(row) and _setting(r, own) == own.base]
+    # Where parts move although the strategy leaves them alone, the runtime balances.
+    still = [r for r in rows if _setting(r, own) == own.base and not any(one["lost"] for one in r.balance)]
+    same = [r for r in still if amount(r) == amount(row)]
     return row if row in same else max(same, key=alike, default=None)
 
 
