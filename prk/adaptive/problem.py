@@ -53,8 +53,8 @@ class Adaptive(Problem):
     maps: ClassVar[tuple[Map, ...]] = (
         Map("gain over dense (%)", "dense", *LINKS, (57.0, 68.0), last=0.0),
         Map("gain over all-sparse (%)", "sparse", *LINKS, (15.0, 15.0), last=0.0),
-        Map("loss to the better of dense and all-sparse (%)", "loss", *LINKS, None, False, 0.0, GOAL),
-        Map("regret to the oracle (%)", "regret", *LINKS, None, False, 0.0, GOAL),
+        Map("loss to the better of both (%)", "loss", *LINKS, larger_is_better=False, last=0.0, goal=GOAL),
+        Map("regret to the oracle (%)", "regret", *LINKS, larger_is_better=False, last=0.0, goal=GOAL),
         Map("regret to the oracle (%)", "regret", "alpha", "beta", larger_is_better=False),
         Map("regret to the oracle (%)", "regret", "probe", "phases", larger_is_better=False),
     )
