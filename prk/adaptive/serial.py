@@ -104,7 +104,7 @@ class Kernel(kernel.Kernel[Adaptive]):
         p, nonzeros = self.problem, self.problem.matrix.nonzeros()
         whole = np.full(nonzeros.size, p.tile_bytes)
         bits = [(BY_NAME[name].left(p, whole, nonzeros) < whole).astype(int) for name in p.names]
-        every = sum(bit << one for one, bit in enumerate(bits))
+        every = np.sum([bit << one for one, bit in enumerate(bits)], axis=0)
         return [every & chosen for chosen in range(1 << len(bits))]
 
     def connect(self) -> None:

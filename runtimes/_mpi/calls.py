@@ -122,7 +122,7 @@ def calls(comm: MPI.Comm) -> Calls:
 
 def parcels(comm: MPI.Comm) -> Parcels:
     """Return what compiled code needs for messages of words of 32 bits on `comm`."""
-    functions = (address(f"MPI_{name}") for name in ("Send", "Recv", "Get_count"))
+    functions = address("MPI_Send"), address("MPI_Recv"), address("MPI_Get_count")
     # Libraries lay a status out differently.
     example, sign = MPI.Status(), 0x5A3C
     example.tag = sign
