@@ -64,6 +64,7 @@ class Map:
 
     marked: the least and the largest of the values that something published states.
     last: a value of x that stands at its end, such as one that means without limit.
+    goal: the least that a cell should have, or the most, where less is better.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Map:
     marked: tuple[float, float] | None = None
     larger_is_better: bool = True
     last: float | None = None
+    goal: float | None = None
 
 
 @dataclass(frozen=True)

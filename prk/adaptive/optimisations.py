@@ -1,49 +1,35 @@
-"""What can be done to a tile before it travels; found here by name."""
+"""What can be done to a tile before it travels; found here by name. Pure, without what is compiled of it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from prk.adaptive.scheduler import Optimisation
+
+class Optimisation(NamedTuple):
+    """A way to make a tile smaller.
+
+    code: by which `loops.apply` knows it.
+    left: of (problem, bytes, non-zeros), the bytes that are left of those of tiles with so many non-zeros.
+    """
+
+    code: int
+    left: Callable[[Any, np.ndarray, np.ndarray], np.ndarray]
 
 
-class Compression(Optimisation):
-    """A tile with few non-zeros becomes a list of places and values."""
-
-    name = "compression"
-
-    def __init__(self, problem: Any):
-        # Numba, which a plan does without.
-        from prk.adaptive import loops
-
-        super().__init__(problem.alpha, problem.beta)
-        self.threshold, self.early, self.compress = problem.threshold, problem.scan == "early", loops.compress
-
-    def apply(self, parcel: np.ndarray) -> np.ndarray:
-        pairs = np.empty(2 * self.threshold)
-        count = self.compress(parcel, pairs, self.threshold, self.early)
-        return parcel if count < 0 else pairs[: 2 * count]
-
-    @classmethod
-    def left(cls, problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
-        return np.where(nonzeros < problem.threshold, sent // problem.tile**2 * 2 * nonzeros, sent)
+def left_of_compression(problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
+    """A place and a value of each non-zero, where there are few."""
+    return np.where(nonzeros < problem.threshold, sent // problem.tile**2 * 2 * nonzeros, sent)
 
 
-class Float32(Optimisation):
-    """Numbers travel in single precision, which holds those of the matrix exactly."""
-
-    name = "float32"
-
-    def __init__(self, problem: Any):
-        super().__init__(problem.alpha, problem.beta)
-
-    def apply(self, parcel: np.ndarray) -> np.ndarray:
-        return parcel.astype(np.float32)
-
-    @classmethod
-    def left(cls, problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
-        return sent // 2
+def left_of_float32(problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
+    """Single precision, which holds the numbers of the matrix exactly."""
+    return sent // 2
 
 
+COMPRESSION, FLOAT32 = range(2)
 # In the order in which they are applied.
-BY_NAME = {one.name: one for one in (Compression, Float32)}
+BY_NAME = {
+    "compression": Optimisation(COMPRESSION, left_of_compression),
+    "float32": Optimisation(FLOAT32, left_of_float32),
+}

@@ -13,7 +13,6 @@ import numpy as np
 from prk.adaptive import matrix
 from prk.adaptive.matrix import Matrix
 from prk.adaptive.optimisations import BY_NAME
-from prk.adaptive.scheduler import PROBES
 from prk.check import Check, Fields, Partial
 from prk.cost import Cost
 from prk.coverage import Whole
@@ -23,8 +22,13 @@ from prk.problem import Curve, Map, Measured, Problem, Refusal, parameter
 RATE = Metric("rate", "tiles/s", figure_unit="ktiles/s", figure_scale=1e3)
 # In the order in which a run measures them; what it states is of the last one.
 MODES = ("dense", "sparse", "oracle", "adaptive")
+PROBES = ("never", "every", "backoff", "sampled")
 # Doubles hold all integers up to this one, and so does single precision up to the other.
 EXACT, EXACT_32 = 2**53, 2**24
+# Of a tile, which travels in one message: its words of 32 bits are counted by an int.
+LONGEST_SIDE = 1 << 14
+# What the maps lie over, and percent that adapting may cost.
+LINKS, GOAL = ("link", "dense_share"), 5.0
 # Rows of a recorded timeline.
 ROWS = 64
 
@@ -41,13 +45,16 @@ class Adaptive(Problem):
         "bytes": ("sent (B)", "d"),
         "dense": ("over dense (%)", ".1f"),
         "sparse": ("over sparse (%)", ".1f"),
+        "loss": ("loss to the better (%)", ".1f"),
         "regret": ("regret (%)", ".1f"),
         "switches": ("switches", "d"),
         "on": ("time on (%)", ".1f"),
     }
     maps: ClassVar[tuple[Map, ...]] = (
-        Map("gain over dense (%)", "dense", "link", "dense_share", (57.0, 68.0), last=0.0),
-        Map("gain over all-sparse (%)", "sparse", "link", "dense_share", (15.0, 15.0), last=0.0),
+        Map("gain over dense (%)", "dense", *LINKS, (57.0, 68.0), last=0.0),
+        Map("gain over all-sparse (%)", "sparse", *LINKS, (15.0, 15.0), last=0.0),
+        Map("loss to the better of both (%)", "loss", *LINKS, larger_is_better=False, last=0.0, goal=GOAL),
+        Map("regret to the oracle (%)", "regret", *LINKS, larger_is_better=False, last=0.0, goal=GOAL),
         Map("regret to the oracle (%)", "regret", "alpha", "beta", larger_is_better=False),
         Map("regret to the oracle (%)", "regret", "probe", "phases", larger_is_better=False),
     )
@@ -73,7 +80,7 @@ class Adaptive(Problem):
     alpha: float = parameter(1.0, "turn on below this r", label="Alpha")
     beta: float = parameter(1.05, "turn off above this r", label="Beta")
     window: int = parameter(16, "tasks in the scheduler's window", label="Window")
-    probe: str = parameter("backoff", "when to try again what did not pay", PROBES, label="Probe")
+    probe: str = parameter("sampled", "when to try again what did not pay", PROBES, label="Probe")
     link: float = parameter(
         0.0, "GB/s of a slower link, emulated by pacing at the sender; 0: the real one", label="Link (GB/s)"
     )
@@ -85,8 +92,9 @@ class Adaptive(Problem):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the optimisations asked for."""
-        return tuple(name.strip() for name in self.optimisations.split(",") if name.strip())
+        """Return the optimisations asked for, in the order in which they are applied."""
+        asked, known = (name.strip() for name in self.optimisations.split(",")), [*BY_NAME]
+        return tuple(sorted(filter(None, asked), key=lambda name: name in known and known.index(name)))
 
     @property
     def tile_bytes(self) -> int:
@@ -141,6 +149,8 @@ class Adaptive(Problem):
         if self.tile < 1 or (1 << self.scale) % self.tile:
             works = f"use a power of two up to {1 << self.scale}"
             raise Refusal("--tile", f"{self.tile} does not divide {1 << self.scale} rows", works)
+        if self.tile > LONGEST_SIDE:
+            raise Refusal("--tile", f"no message holds {self.tile}^2 numbers", f"use at most {LONGEST_SIDE}")
         if self.edge_factor < 1:
             raise Refusal("--edge-factor", f"{self.edge_factor} is too small", "use at least 1")
         if not 0 <= self.dense_share <= 1:
@@ -223,6 +233,7 @@ class Adaptive(Problem):
                     "bytes": round(median(one["bytes"] for one in own)),
                     "dense": gains["dense"],
                     "sparse": gains["sparse"],
+                    "loss": loss(seconds, mode) if right else None,
                     "regret": gain(seconds, "oracle", mode) if gains["oracle"] is not None else None,
                     "switches": round(median(one["switches"] for one in own)),
                     "on": 100 * median(one["on"] for one in own),
@@ -242,3 +253,10 @@ def gain(seconds: Sequence[Mapping[str, float]], mode: str, other: str) -> float
     if "adaptive" not in (mode, other) or not all({mode, other} <= each.keys() for each in seconds):
         return None
     return 100 * (median(each[other] / each[mode] for each in seconds) - 1)
+
+
+def loss(seconds: Sequence[Mapping[str, float]], mode: str) -> float | None:
+    """Return by how many percent more time the adaptive mode takes than the better of dense and sparse."""
+    if mode != "adaptive" or not all({"dense", "sparse"} <= each.keys() for each in seconds):
+        return None
+    return 100 * (median(each[mode] / min(each["dense"], each["sparse"]) for each in seconds) - 1)

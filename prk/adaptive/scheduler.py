@@ -1,4 +1,4 @@
-"""The scheduler: what is done to a task's data before they travel, by what the tasks before took. Pure.
+"""The scheduler: what is done to a task's data before they travel, by what the tasks before took.
 
 Every task has a type, a vector of what it took by quality. The mode of the tasks in the scheduler's window is
 the sum of their types. An optimisation has an efficiency domain: by the mode, and by whether it is on, it
@@ -9,222 +9,308 @@ how long it would have taken without.
 
 While it is off, r does not see what it could do, as a dense tile and a sparse one take the same time. So the
 scheduler can only try, and how often it tries again after it did so in vain is its way to probe.
+
+All of it is compiled: between two tasks there are some tens of nanoseconds. A set of optimisations is a word
+with a bit for each one, in the order in which they are applied.
 """
 
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import median
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numba import njit
 
-# Qualities that each task has; each optimisation adds two of its own.
-COMMUNICATION, COMPUTATION = "communication", "computation"
-PROBES = ("never", "every", "backoff", "sampled")
+# Ways to probe, as `problem.PROBES` names them.
+NEVER, EVERY, BACKOFF, SAMPLED = range(4)
+# Qualities of every task, in seconds: of communication, the part in which a worker takes part, too, and of
+# computation a worker's share. Each optimisation adds two: its own seconds, and the bytes that it removed,
+# as parts of those of a whole tile.
+COMMUNICATION, RECEIVING, COMPUTATION, COMMON = range(4)
 # Windows that are let by after a failure, doubling up to so many.
 LONGEST = 64
-# Of how many tasks one is tried while an optimisation is off, and after how many it is judged.
-RARE, ENOUGH = 8, 4
+# Part of the time that may be lost to single tasks which only tell whether to switch.
+SHARE = 0.02
+# Tasks without any optimisation that others are compared with, by their medians.
+PLAIN = 5
+NOTHING = -1
+# The scheduler's counts, and each optimisation's own.
+ON, FILLED, SEEN, COMPARED = range(4)
+FAILURES, WAITS, LASTED = range(3)
+# The scheduler's seconds: since a task without any optimisation, and what such a one takes longer.
+SINCE, LONGER = range(2)
+# Each optimisation's: what was lost by trying it, and all since it was turned off.
+LOST, OFF = range(2)
 
 T = TypeVar("T")
-# What a task took: seconds by quality; of what an optimisation removed, parts of a whole tile's bytes.
-Type = Mapping[str, float]
 
 
-def work(name: str) -> str:
-    """Return the quality that counts an optimisation's own seconds."""
-    return f"{name}: work"
+class Scheduler(NamedTuple):
+    """What the scheduler knows; passes into compiled code as it is.
 
-
-def removed(name: str) -> str:
-    """Return the quality that counts what an optimisation spared: bytes, as parts of those of a tile."""
-    return f"{name}: removed"
-
-
-class Mode:
-    """The sums of the types of some tasks, and what there is to compare them with.
-
-    plain: types of tasks whose data nothing was removed of; of them the medians count, which a disturbed one
-    leaves. workers: how many compute while the owner transfers; 0: it does both, one after the other. Seconds
-    of computation are those of a worker's share.
+    decides: whether it does, or follows the plan, which optimisations each task is to have.
+    workers: how many compute while the owner transfers; 0: it does both, one after the other.
     """
 
-    def __init__(self, types: Sequence[Type], plain: Iterable[Type], workers: int):
-        self.types, self.plain, self.workers = types, plain, workers
-
-    def __getitem__(self, quality: str) -> float:
-        return sum([one.get(quality, 0.0) for one in self.types])
-
-    @property
-    def ratio(self) -> float:
-        """Return r, computation over communication."""
-        return quotient(self[COMPUTATION], self[COMMUNICATION])
-
-    def seconds(self, communication: float, computation: float, own: float) -> float:
-        """Return how long tasks take that take this of each: the owner and a worker at a time, or in turn."""
-        if not self.workers:
-            return communication + computation + own
-        # A worker takes part in each of its transfers.
-        return max(communication + own, communication / self.workers + computation)
-
-    def relative(self, name: str) -> float:
-        """Return the seconds of these tasks over those that they would have taken without an optimisation."""
-        qualities = {quality for one in self.types for quality in one}
-        own = sum(self[quality] for quality in qualities if quality.endswith(work("")))
-        gone = sum(self[quality] for quality in qualities if quality.endswith(removed("")))
-        communication, computation = self[COMMUNICATION], self[COMPUTATION]
-        usual, slow = (median(one[q] for one in self.plain) for q in (COMMUNICATION, COMPUTATION))
-        # Of the computation that was spared, the part that was removed by this one.
-        spared = max(len(self.types) * slow - computation, 0.0) * quotient(self[removed(name)], gone)
-        with_it = self.seconds(communication, computation, own)
-        without = self.seconds(
-            communication + self[removed(name)] * usual, computation + spared, own - self[work(name)]
-        )
-        return quotient(with_it, without)
+    decides: np.ndarray
+    plan: np.ndarray
+    probe: int
+    window: int
+    workers: int
+    alpha: np.ndarray
+    beta: np.ndarray
+    counts: np.ndarray
+    own: np.ndarray
+    seconds: np.ndarray
+    tried: np.ndarray
+    mode: np.ndarray
+    plain: np.ndarray
 
 
-def quotient(a: float, b: float) -> float:
+def scheduler(
+    thresholds: Sequence[tuple[float, float]], probe: int, window: int, workers: int, tasks: int = 0
+) -> Scheduler:
+    """Return a scheduler of optimisations with these thresholds, alpha and beta of each, all off.
+
+    tasks: as many does the plan have, which is not followed unless `decides` becomes False.
+    """
+    count = len(thresholds)
+    alpha, beta = np.array(thresholds, float).reshape(count, 2).T.copy()
+    return Scheduler(
+        np.ones(1, np.bool_), np.zeros(tasks, np.int64), probe, window, workers, alpha, beta,
+        np.zeros(4, np.int64), np.zeros((count, 3), np.int64), np.zeros(2), np.zeros((count, 2)),
+        np.zeros(qualities(count)), np.zeros((PLAIN, COMMON)),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def qualities(count):
+    """Return how many qualities tasks have with so many optimisations."""
+    return COMMON + 2 * count
+
+
+@njit(cache=True, nogil=True)
+def work(one):
+    """Return the quality that counts an optimisation's own seconds."""
+    return COMMON + 2 * one
+
+
+@njit(cache=True, nogil=True)
+def removed(one):
+    """Return the quality that counts what an optimisation spared."""
+    return COMMON + 2 * one + 1
+
+
+@njit(cache=True, nogil=True)
+def quotient(a, b):
     """Return a / b, also where b is nothing."""
-    return a / b if b else np.inf if a else 1.0
+    if b:
+        return a / b
+    return np.inf if a else 1.0
 
 
-class Optimisation(ABC):
-    """Something that makes a task's data smaller before they travel, and when that pays."""
-
-    name: ClassVar[str]
-
-    def __init__(self, alpha: float, beta: float):
-        self.alpha, self.beta = alpha, beta
-
-    @abstractmethod
-    def apply(self, parcel: np.ndarray) -> np.ndarray:
-        """Return the data made smaller, in an array of its own, or as they are."""
-
-    @classmethod
-    @abstractmethod
-    def left(cls, problem: Any, sent: np.ndarray, nonzeros: np.ndarray) -> np.ndarray:
-        """Return the bytes that are left of those of tiles with so many non-zeros."""
-
-    def efficient(self, mode: Mode, on: bool) -> bool:
-        """Tell whether a mode is in the efficiency domain, which depends on the present state."""
-        return mode.relative(self.name) <= self.beta if on else mode.ratio < self.alpha
+@njit(cache=True, nogil=True)
+def ratio(mode):
+    """Return r, computation over communication."""
+    return quotient(mode[COMPUTATION], mode[COMMUNICATION])
 
 
-# Optimisations in their order.
-Chosen = tuple[Optimisation, ...]
+@njit(cache=True, nogil=True)
+def elapsed(communication, receiving, computation, own, workers):
+    """Return how long tasks take that take this of each: the owner and a worker at a time, or in turn."""
+    if not workers:
+        return communication + computation + own
+    # A worker takes part in each of its transfers.
+    return max(communication + own, receiving / workers + computation)
 
 
-@dataclass
-class State:
-    """One optimisation's own state."""
-
-    on: bool = False
-    # How often in a row it was turned off at once, and how many windows must pass before it is on again.
-    failures: int = 0
-    waits: int = 0
-    # Windows since it was turned on.
-    lasted: int = 0
-    samples: deque[Type] = field(default_factory=lambda: deque(maxlen=ENOUGH))
+@njit(cache=True, nogil=True)
+def total(mode, first):
+    """Return the sum over all optimisations of what each has, `first` of the first one."""
+    found = 0.0
+    for quality in range(first, mode.size, 2):
+        found += mode[quality]
+    return found
 
 
-class Switch(NamedTuple):
-    """Which optimisation was turned on or off, and the names of all that are on now."""
-
-    name: str
-    on: tuple[str, ...]
-
-
-class Fixed:
-    """Decides nothing: which optimisations are tried on each task is known before."""
-
-    def __init__(self, plan: Sequence[Chosen]):
-        self.plan = plan
-
-    def chosen(self, task: int) -> Chosen:
-        return self.plan[task]
-
-    def done(self, found: Type, had: Chosen) -> Switch | None:
-        return None
+@njit(cache=True, nogil=True)
+def duration(mode, workers):
+    """Return how long the tasks of a mode take."""
+    return elapsed(mode[COMMUNICATION], mode[RECEIVING], mode[COMPUTATION], total(mode, work(0)), workers)
 
 
-class Scheduler:
-    """Decides at the end of each window of tasks; at most one optimisation is switched at a time."""
+@njit(cache=True, nogil=True)
+def relative(mode, tasks, usual, one, workers):
+    """Return the seconds of tasks over those that they would have taken without an optimisation.
 
-    def __init__(self, optimisations: Sequence[Optimisation], probe: str, window: int, workers: int):
-        self.optimisations, self.probe, self.workers = tuple(optimisations), probe, workers
-        self.states = {o.name: State() for o in optimisations}
-        self.size = window
-        self.window: list[Type] = []
-        self.plain: deque[Type] = deque(maxlen=window)
-        self.on: Chosen = ()
-        self.count = 0
+    usual: the qualities that all have, of a task without any optimisation.
+    """
+    gone = mode[removed(one)]
+    # Of the computation that was spared, the part that was removed by this one.
+    spared = max(tasks * usual[COMPUTATION] - mode[COMPUTATION], 0.0)
+    spared *= quotient(gone, total(mode, removed(0)))
+    without = elapsed(
+        mode[COMMUNICATION] + gone * usual[COMMUNICATION],
+        mode[RECEIVING] + gone * usual[RECEIVING],
+        mode[COMPUTATION] + spared,
+        total(mode, work(0)) - mode[work(one)],
+        workers,
+    )
+    return quotient(duration(mode, workers), without)
 
-    def chosen(self, task: int) -> Chosen:
-        """Return which optimisations the next task is to have, in their order."""
-        if self.probe != "sampled":
-            return self.on
-        self.count += 1
-        failed = [o for o in self.optimisations if o not in self.on and self.states[o.name].failures]
-        if not failed or self.count % RARE:
-            return self.on
-        return tuple(o for o in self.optimisations if o in self.on or o in failed)
 
-    def done(self, found: Type, had: Chosen) -> Switch | None:
-        """Take note of a task that is over, and had these; return what that switched."""
-        if had is not self.on:
-            # A sample, or chosen before the last switch.
-            for optimisation in had:
-                if optimisation not in self.on:
-                    self.states[optimisation.name].samples.append(found)
-            return None
-        self.window.append(found)
-        if len(self.window) < self.size:
-            return None
-        types, self.window = self.window, []
-        gone = [removed(o.name) for o in self.on]
-        self.plain += [one for one in types if not any(one[q] for q in gone)] if gone else types
-        return self.decide(Mode(types, self.plain, self.workers))
+@njit(cache=True, nogil=True)
+def efficient(mode, tasks, usual, one, on, alpha, beta, workers):
+    """Tell whether a mode is in an optimisation's efficiency domain, which depends on its present state."""
+    return relative(mode, tasks, usual, one, workers) <= beta if on else ratio(mode) < alpha
 
-    def decide(self, mode: Mode) -> Switch | None:
-        """Return what follows from a window's mode, if anything does."""
-        switched = ""
-        for o in self.optimisations:
-            state = self.states[o.name]
-            state.lasted += 1
-            if not state.on and not self.due(o, state):
-                continue
-            efficient = o.efficient(mode, state.on)
-            if state.on and efficient:
-                state.failures = 0
-            elif state.on != efficient and not switched:
-                switched = o.name
-                self.turn_on(state) if efficient else self.turn_off(state)
-        if not switched:
-            return None
-        self.on = tuple(o for o in self.optimisations if self.states[o.name].on)
-        return Switch(switched, tuple(o.name for o in self.on))
 
-    def turn_on(self, state: State) -> None:
-        state.on, state.lasted = True, 0
+@njit(cache=True, nogil=True)
+def affordable(lost, seconds):
+    """Tell whether it may be tried again what has lost so much of these seconds."""
+    return lost <= SHARE * seconds
 
-    def turn_off(self, state: State) -> None:
-        state.on = False
-        state.failures = state.failures + 1 if state.lasted <= 1 else 1
-        state.waits = min(1 << (state.failures - 1), LONGEST)
-        state.samples.clear()
 
-    def due(self, optimisation: Optimisation, state: State) -> bool:
-        """Tell whether what was turned off may be tried again, by the way to probe."""
-        if not state.failures or self.probe == "every":
-            return True
-        if self.probe == "backoff":
-            state.waits -= 1
-            return state.waits < 0
-        if self.probe == "sampled" and len(state.samples) == ENOUGH:
-            return optimisation.efficient(Mode(list(state.samples), self.plain, self.workers), True)
-        return False
+@njit(cache=True, nogil=True)
+def has(chosen, one):
+    """Tell whether an optimisation is in a set."""
+    return chosen >> one & 1
+
+
+@njit(cache=True, nogil=True)
+def typical(s):
+    """Return the medians of the latest tasks without any optimisation."""
+    found, held = np.zeros(COMMON), min(s.counts[SEEN], PLAIN)
+    for quality in range(COMMON if held else 0):
+        found[quality] = np.median(s.plain[:held, quality])
+    return found
+
+
+@njit(cache=True, nogil=True)
+def choose(s, task):
+    """Return which optimisations the next task is to have."""
+    if not s.decides[0]:
+        return s.plan[task]
+    on = s.counts[ON]
+    # Once in a window at most, one without: what others are compared with must not get old.
+    if on and not s.counts[COMPARED] and affordable(s.seconds[LONGER], s.seconds[SINCE]):
+        s.counts[COMPARED], s.seconds[SINCE] = 1, 0.0
+        return 0
+    if s.probe != SAMPLED:
+        return on
+    chosen = on
+    for one in range(s.alpha.size):
+        if s.own[one, FAILURES] and not has(on, one) and affordable(s.tried[one, LOST], s.tried[one, OFF]):
+            chosen |= 1 << one
+    return chosen
+
+
+@njit(cache=True, nogil=True)
+def note(s, found, had):
+    """Take note of a task that is over, its type and what it had; return what that switched, or NOTHING."""
+    if not s.decides[0]:
+        return NOTHING
+    on, seconds = s.counts[ON], duration(found, s.workers)
+    s.seconds[SINCE] += seconds
+    for one in range(s.alpha.size):
+        s.tried[one, OFF] += seconds
+    if not had:
+        s.plain[s.counts[SEEN] % PLAIN] = found[:COMMON]
+        s.counts[SEEN] += 1
+        s.seconds[SINCE] = 0.0
+    if had != on:
+        return sampled(s, found, had & ~on)
+    s.mode[:] += found
+    s.counts[FILLED] += 1
+    if s.counts[FILLED] < s.window:
+        return NOTHING
+    switched = decide(s)
+    begin_window(s)
+    return switched
+
+
+@njit(cache=True, nogil=True)
+def begin_window(s):
+    """Forget the tasks of the window."""
+    s.mode[:] = 0.0
+    s.counts[FILLED] = s.counts[COMPARED] = 0
+
+
+@njit(cache=True, nogil=True)
+def sampled(s, found, had):
+    """Judge what a task had that is off; return what that switched, or NOTHING."""
+    usual = typical(s)
+    for one in range(s.alpha.size):
+        if not has(had, one) or not s.counts[SEEN]:
+            continue
+        # Chosen before the last switch, if there are no samples.
+        if (
+            s.probe == SAMPLED
+            and relative(found, 1, usual, one, s.workers) < 1
+            and ratio(usual) < s.alpha[one]
+        ):
+            turn_on(s, one)
+            begin_window(s)
+            return one
+        s.tried[one, LOST] += found[work(one)]
+    return NOTHING
+
+
+@njit(cache=True, nogil=True)
+def decide(s):
+    """Return what follows from a full window: which optimisation was switched, at most one, or NOTHING."""
+    switched, usual = NOTHING, typical(s)
+    # What a task without would take longer.
+    s.seconds[LONGER] = max(duration(usual, s.workers) - duration(s.mode, s.workers) / s.window, 0.0)
+    for one in range(s.alpha.size):
+        on = has(s.counts[ON], one)
+        s.own[one, LASTED] += 1
+        if not on and not due(s, one):
+            continue
+        pays = efficient(s.mode, s.window, usual, one, on, s.alpha[one], s.beta[one], s.workers)
+        if on and pays:
+            s.own[one, FAILURES] = 0
+        elif on != pays and switched == NOTHING:
+            switched = one
+            if pays:
+                turn_on(s, one)
+            else:
+                turn_off(s, one, usual)
+    return switched
+
+
+@njit(cache=True, nogil=True)
+def turn_on(s, one):
+    """Turn an optimisation on."""
+    s.counts[ON] |= 1 << one
+    s.own[one, LASTED] = 0
+    # Before a window is over nobody knows what a task without would take longer.
+    s.seconds[LONGER] = np.inf
+
+
+@njit(cache=True, nogil=True)
+def turn_off(s, one, usual):
+    """Turn an optimisation off; what did not even last a window has failed again."""
+    s.counts[ON] &= ~(1 << one)
+    again = s.own[one, LASTED] <= 1
+    s.own[one, FAILURES] = s.own[one, FAILURES] + 1 if again else 1
+    s.own[one, WAITS] = min(1 << min(s.own[one, FAILURES] - 1, 32), LONGEST)
+    seconds = duration(s.mode, s.workers)
+    r = relative(s.mode, s.window, usual, one, s.workers)
+    if again and s.own[one, FAILURES] > 1:
+        s.tried[one, LOST] += max(seconds - quotient(seconds, r), 0.0)
+    else:
+        s.tried[one] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def due(s, one):
+    """Tell whether what was turned off may be tried in the next window, by the way to probe."""
+    if not s.own[one, FAILURES] or s.probe == EVERY:
+        return True
+    if s.probe == BACKOFF:
+        s.own[one, WAITS] -= 1
+        return s.own[one, WAITS] < 0
+    return False
 
 
 def time_in_modes(

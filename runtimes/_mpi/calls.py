@@ -15,7 +15,7 @@ from numba import njit
 from .. import _clocks
 from .._clocks import begun, plain, waited
 from .._compiled import address as address_of
-from .._compiled import invoke, load_acquire
+from .._compiled import first_error, invoke, load_acquire
 
 # A waiting rank looks so often before it gives up: for several minutes at least.
 LOOKS = 1 << 30
@@ -30,6 +30,23 @@ class Calls(NamedTuple):
     comm: Any
     double: Any
     status: int
+
+
+class Parcels(NamedTuple):
+    """Addresses of the functions for messages of any length, with a tag, and what they need.
+
+    A status is read as words of 32 bits; `tag` is which of them is the tag.
+    """
+
+    send: int
+    recv: int
+    get_count: int
+    any_tag: int
+    word: Any
+    comm: Any
+    status: np.ndarray
+    tag: int
+    length: np.ndarray
 
 
 class Exchange(NamedTuple):
@@ -103,6 +120,18 @@ def calls(comm: MPI.Comm) -> Calls:
     )
 
 
+def parcels(comm: MPI.Comm) -> Parcels:
+    """Return what compiled code needs for messages of words of 32 bits on `comm`."""
+    functions = address("MPI_Send"), address("MPI_Recv"), address("MPI_Get_count")
+    # Libraries lay a status out differently.
+    example, sign = MPI.Status(), 0x5A3C
+    example.tag = sign
+    words = np.frombuffer(ctypes.string_at(MPI._addressof(example), MPI._sizeof(MPI.Status)), np.int32)
+    (tag,) = np.flatnonzero(words == sign).tolist()
+    own = np.zeros(words.size, np.int32), tag, np.zeros(1, np.int32)
+    return Parcels(*functions, MPI.ANY_TAG, handle(MPI.UINT32_T), handle(comm), *own)
+
+
 def exchange(comm: MPI.Comm) -> Exchange:
     """Return what compiled code needs to exchange words of 64 bits between all ranks of `comm`."""
     functions = address("MPI_Alltoall"), address("MPI_Alltoallv")
@@ -149,6 +178,26 @@ def recv(mpi, where, count, source):
     return invoke(
         mpi.recv, (where, np.int32(count), mpi.double, np.int32(source), np.int32(0), mpi.comm, mpi.status)
     )
+
+
+@njit(nogil=True, cache=True)
+def send_parcel(mpi, data, to, tag):
+    """Send an array of whole words of 32 bits to rank `to` with a tag; return MPI's error code."""
+    where, words = data.ctypes.data, np.int32(data.nbytes // 4)
+    return invoke(mpi.send, (where, words, mpi.word, np.int32(to), np.int32(tag), mpi.comm))
+
+
+@njit(nogil=True, cache=True)
+def recv_parcel(mpi, room, source):
+    """Receive words of 32 bits from rank `source` at the start of an array, with any tag.
+
+    Return MPI's error code, the bytes and the tag.
+    """
+    where, most = room.ctypes.data, np.int32(room.nbytes // 4)
+    status, tag = mpi.status.ctypes.data, np.int32(mpi.any_tag)
+    code = invoke(mpi.recv, (where, most, mpi.word, np.int32(source), tag, mpi.comm, status))
+    code = first_error(code, invoke(mpi.get_count, (status, mpi.word, mpi.length.ctypes.data)))
+    return code, 4 * mpi.length[0], mpi.status[mpi.tag]
 
 
 @njit(nogil=True, cache=True)

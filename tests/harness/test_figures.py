@@ -452,10 +452,12 @@ def mapped(folder, lines, **axes):
 def test_a_map_shows_the_median_at_each_pair_of_values(tmp_path):
     def lines(point):
         link, share = point.parameters["link"], point.parameters["dense_share"]
-        own = {"sparse": -1.0, "regret": 2.0}
+        own = {"sparse": -1.0, "loss": 10 * link, "regret": 5.0 + share}
         return [{**own, "dense": 100 * link + 10 * share + k} for k in (0, 1, 5)] + [{**own, "dense": None}]
 
-    over_dense, over_sparse = mapped(tmp_path, lines, link=[0.0, 1.0, 0.5], dense_share=[0.5, 0.1])
+    over_dense, over_sparse, loss, regret = mapped(
+        tmp_path, lines, link=[0.0, 1.0, 0.5], dense_share=[0.5, 0.1]
+    )
     assert over_dense.cells[0.5, 0.1] == pytest.approx(52.0)
     assert len(over_dense.cells) == 6
     assert (over_dense.title, over_sparse.title) == (
@@ -475,6 +477,8 @@ def test_a_map_shows_the_median_at_each_pair_of_values(tmp_path):
     assert "line: 57 to 68, as published" in texts(figure)
     assert [c.levels.tolist() for c in axes.collections if hasattr(c, "levels")] == [[57.0, 68.0]]
     assert "published: 15, which is nowhere here" in texts(figures.draw(over_sparse))
+    assert "goal: at most 5, reached in 4 of 6 cells" in texts(figures.draw(loss))
+    assert "goal: at most 5, reached in 0 of 6 cells" in texts(figures.draw(regret))
 
 
 def test_maps_are_drawn_of_what_varies_and_one_for_each_of_what_varies_besides(tmp_path):

@@ -228,7 +228,7 @@ def mapped(rows: Sequence[Row], one: Map) -> list[Panel]:
         own = " ".join(word for word in name.split(" ") if word not in common)
         panel.title = f"{_title(rows)}: {one.title}{f', {own}' if own else ''}"
         panel.notes += [f"{axis}: {problem.__dataclass_fields__[axis].metadata['help']}" for axis in axes]
-        panel.notes += _compared(panel)
+        panel.notes += _compared(panel) + _reached(panel, one)
     return list(found.values())
 
 
@@ -241,6 +241,15 @@ def _compared(panel: Panel) -> list[str]:
     least, largest = min(panel.cells.values()), max(panel.cells.values())
     reached = least <= high and largest >= low
     return [f"line: {stated}, as published" if reached else f"published: {stated}, which is nowhere here"]
+
+
+def _reached(panel: Panel, one: Map) -> list[str]:
+    """Return in how many cells a map's goal is reached, if it has one."""
+    if one.goal is None or not panel.cells:
+        return []
+    reached = sum(panel.better * value >= panel.better * one.goal for value in panel.cells.values())
+    bound = f"at {'least' if one.larger_is_better else 'most'} {one.goal:g}"
+    return [f"goal: {bound}, reached in {reached} of {len(panel.cells)} cells"]
 
 
 def over_nodes(rows: Sequence[Row]) -> bool:
