@@ -3,7 +3,7 @@
 PyTorch's optimizer changes the weights, in the memory where XLA reads them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -31,34 +31,41 @@ class Kernel(serial.Kernel):
         self.network = Traced(self.model, self.problem.trains)
         self.mesh, self.divided = shares.line(self.comm)
         explicit = self.options["variant"] == "explicit"
-        # A member's own mean, or that of the whole batch, of which the compiler makes sums of members.
-        self.averaged = self.by_members(mean) if explicit else self.gradient_of
-        self.own, self.sums = self.by_members(lambda gradients: gradients), self.mapped(mean, WHOLE)
+        self.averaged = self.by_members(mean) if explicit else self.of_all
+        self.own = self.by_members(lambda gradients: gradients)
+        self.sums = self.mapped(lambda gradients: (mean(gradients),), WHOLE, (WHOLE,))
         self.programs: dict[Any, shares.Program] = {}
 
-    def run(self, function: Any, *arguments: Any) -> Any:
-        """Return what a function returns when XLA has compiled it."""
+    def run(self, function: Any, result: Sequence[PartitionSpec], *arguments: Any) -> Any:
+        """Return what a function returns when XLA has compiled it; `result`: how each part is divided."""
         if function not in self.programs:
-            program = jax.jit(function, out_shardings=NamedSharding(self.mesh, WHOLE))
-            self.programs[function] = shares.Program(program, *arguments)
+            divided = tuple(NamedSharding(self.mesh, spec) for spec in result)
+            self.programs[function] = shares.Program(jax.jit(function, out_shardings=divided), *arguments)
         return jax.block_until_ready(self.programs[function](*arguments))
 
-    def mapped(self, function: Callable[..., Any], given: Any) -> Any:
-        """Return a function of each member's shares, whose result is taken to be equal on all of them."""
-        return jax.shard_map(function, mesh=self.mesh, in_specs=given, out_specs=WHOLE, check_vma=False)
+    def mapped(self, function: Callable[..., Any], given: Any, result: Any) -> Any:
+        """Return a function of each member's shares."""
+        return jax.shard_map(function, mesh=self.mesh, in_specs=given, out_specs=result, check_vma=False)
 
     def by_members(self, average: Callable[[Any], Any]) -> Any:
         """Return a function of weights and batch: each member's loss, and the average of their gradients."""
 
         def step(weights: Any, batch: Any) -> Any:
-            loss, gradients = self.gradient_of(weights, batch)
-            return loss, average(gradients)
+            loss, gradients = jax.value_and_grad(self.network.loss)(weights, batch)
+            return loss[None], average(gradients)
 
-        return self.mapped(step, (WHOLE, self.divided))
+        return self.mapped(step, (WHOLE, self.divided), (self.divided, WHOLE))
 
-    def gradient_of(self, weights: list[Any], batch: list[Any]) -> Any:
-        """Return the mean loss over a batch, and its gradient."""
-        return jax.value_and_grad(self.network.loss)(weights, batch)
+    def of_all(self, weights: list[Any], batch: list[Any]) -> Any:
+        """Return the losses of the members' shares, and the gradient of their mean: the compiler sums it."""
+        parts = [array.reshape(self.comm.size, -1, *array.shape[1:]) for array in batch]
+
+        def loss(weights: list[Any]) -> Any:
+            losses = jax.vmap(lambda share: self.network.loss(weights, share))(parts)
+            return losses.mean(), losses
+
+        (_, losses), gradients = jax.value_and_grad(loss, has_aux=True)(weights)
+        return losses, gradients
 
     def placed(self, tensors: Any, spec: PartitionSpec) -> list[jax.Array]:
         """Return arrays of which these are the member's shares, in the same memory where that can be."""
@@ -73,14 +80,14 @@ class Kernel(serial.Kernel):
     def train(self, batch: Tensors, backward: Any) -> float:
         function = self.own if backward == self.backward_alone else self.averaged
         weights, given = self.placed(self.weights, WHOLE), self.placed(batch, self.divided)
-        loss, self.gradients = self.run(function, weights, given)
+        loss, self.gradients = self.run(function, (self.divided, WHOLE), weights, given)
         for weight, gradient in zip(self.weights, self.gradients, strict=True):
             weight.grad = torch.from_dlpack(gradient.addressable_data(0))
         self.optimizer.step()
-        return float(shares.own(loss))
+        return float(shares.own(loss)[0])
 
     def average_only(self) -> None:
-        self.run(self.sums, self.gradients)
+        self.run(self.sums, (WHOLE,), self.gradients)
 
     def allreduce(self, problem: Allreduce) -> Any:
         return allreduce.Kernel(problem, self.comm, {"variant": "explicit"})

@@ -50,8 +50,8 @@ def over(rows: Sequence[Row], runtime: str, option: str) -> Panel:
     series: dict[str, Series] = {}
     for row in sorted(own, key=lambda one: one.point.options[option]):
         p = row.point
-        apart = " ".join(w for w in p.label.split() if w.partition("=")[0] != option)
-        name = f"{apart}, {counted(p.cores, 'core')}"
+        apart = ",".join(w for w in p.variant.split(",") if w.partition("=")[0] != option)
+        name = f"{f'{runtime} {apart}'.strip()}, {counted(p.cores, 'core')}"
         line = series.setdefault(name, Series(runtime, name))
         if row.summary:
             line.dots.append(curves.dot(row, p.options[option]))
