@@ -44,7 +44,7 @@ def memory(problem: Any, options: Options, size: int) -> int:
 
 
 def gathered(problem: Any, options: Options, size: int) -> int:
-    """Return the same for DGEMM, with those of a row of A's blocks and a column of B's."""
+    """Return what DGEMM takes: besides, rows of A and columns of B that have been gathered."""
     return memory(problem, options, size) + 8 * problem.order * sum(problem.shape(0, size))
 
 
@@ -57,9 +57,7 @@ class Runtime(MPIRuntime):
     mortal = "JAX's processes end with the first one that does"
     unclocked = "XLA's programs compute and communicate in one call"
     cells = {
-        "*": Cell(
-            memory=memory, absent="it has the kernels of the study that it can express, and the collectives"
-        ),
+        "*": Cell(memory=memory, absent=WORDS),
         "nstream": Cell(messages=_sent.nothing, warning=WARNING),
         "stencil": Cell(options=(VARIANT,), messages=explicit(sent.halos), warning=WARNING),
         "transpose": Cell(options=(VARIANT,), messages=explicit(sent.blocks), warning=WARNING),

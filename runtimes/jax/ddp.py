@@ -27,7 +27,7 @@ class Kernel(serial.Kernel):
 
     def connect(self) -> None:
         # XLA makes one sum of all.
-        self.groups = [self.weights]
+        self.groups = [[*self.weights]]
         self.network = Traced(self.model, self.problem.trains)
         self.mesh, self.divided = shares.line(self.comm)
         explicit = self.options["variant"] == "explicit"
@@ -69,7 +69,8 @@ class Kernel(serial.Kernel):
 
     def placed(self, tensors: Any, spec: PartitionSpec) -> list[jax.Array]:
         """Return arrays of which these are the member's shares, in the same memory where that can be."""
-        sharding, arrays = NamedSharding(self.mesh, spec), []
+        sharding = NamedSharding(self.mesh, spec)
+        arrays: list[jax.Array] = []
         for one in tensors:
             share = jax.dlpack.from_dlpack(one.detach())
             length = len(share) * (self.comm.size if spec == self.divided else 1)

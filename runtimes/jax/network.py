@@ -29,7 +29,7 @@ def convolution(layer: nn.Conv2d, own: Weights, x: Any) -> Any:
         x,
         own["weight"],
         layer.stride,
-        [(p, p) for p in layer.padding],
+        layer.padding.upper() if isinstance(layer.padding, str) else [(p, p) for p in layer.padding],
         rhs_dilation=layer.dilation,
         dimension_numbers=("NCHW", "OIHW", "NCHW"),
         feature_group_count=layer.groups,

@@ -13,7 +13,7 @@ FEWEST = 4
 
 def panels(rows: Sequence[Row]) -> list[Panel]:
     """Return a figure for each option of which a runtime has enough values of one problem."""
-    found = []
+    found: list[Panel] = []
     usual = [row for row in rows if not faults.asked(row.point.options)]
     for (kernel, what), own in curves.groups(usual).items():
         for runtime, option in _options(own):
