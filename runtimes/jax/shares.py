@@ -164,11 +164,10 @@ def sent(program: str, rank: int) -> Sent:
     for text in program.splitlines():
         if found := COLLECTIVE.search(text):
             result, kind = found.groups()
-            pairs = PAIRS.search(text)
-            # A permutation says who sends to whom.
-            if not pairs or f"{{{rank}," in pairs[0].partition("=")[2]:
+            pairs, members = PAIRS.search(text), _members(text)
+            # A permutation says who sends to whom; of others, one that is alone gives nothing away.
+            if f"{{{rank}," in pairs[0].partition("=")[2] if pairs else members > 1:
                 received = sum(map(_bytes, SHAPE.findall(result)))
-                members = _members(text)
                 times = {"all-gather": 1 / members, "reduce-scatter": members}.get(kind, 1)
                 given.append(Sent(1, round(received * times)))
     return together(given)

@@ -47,8 +47,8 @@ def open_ended(job):
 @pytest.mark.parametrize(("name", "kernel"), COUNTED)
 def test_what_is_sent_is_what_the_cell_says(comm, agree, name, kernel):
     jobs = [job for one in cells.jobs(name, kernel, comm.size) for job in groups(one, comm.size)]
-    # Beyond four ranks a few of them are enough.
-    jobs = jobs[:: 1 if comm.size <= 4 else 5]
+    # Beyond four ranks a few of them are enough, and where XLA compiles each one.
+    jobs = jobs[:: 5 if comm.size > 4 or name == "jax" else 1]
     known = [job for job in jobs if not open_ended(job)]
     agree([f"nothing is said of {job}" for job in known if counts.said(job, comm.size, comm.rank) is None])
     agree([line for job in jobs for line in counts.compare(job, comm)])

@@ -120,6 +120,7 @@ def test_one_that_is_alone_does_not_wait_for_ever(number, line, monkeypatch):
         ("all-gather(%a), replica_groups={{0,1},{2,3}}, dimensions={0}", (1, 96)),
         ("all-gather-start(%a), replica_groups=[2,4]<=[8], dimensions={0}", (1, 48)),
         ("all-gather(%a), replica_groups=mesh['axis_0'=3,'axis_1'=2] {'axis_1'}", (1, 96)),
+        ("all-gather(%a), replica_groups={{0},{1}}, dimensions={0}", (0, 0)),
         ("add(%a, %b)", (0, 0)),
     ],
 )
