@@ -10,8 +10,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from prk.records import read
 from prk.run import launcher, registry
@@ -52,14 +53,33 @@ WORDS = {
 }
 
 
-def command(name: str, kernel: str, workers: int, n: int, arguments: Iterable[str]) -> list[str]:
+class Case(NamedTuple):
+    """A kernel on a runtime, with options as they stand on the command line."""
+
+    runtime: str
+    kernel: str
+    options: str = ""
+
+    @staticmethod
+    def of(text: str) -> "Case":
+        """Return the case that a text states."""
+        runtime, kernel, *options = text.split()
+        return Case(runtime, kernel, " ".join(options))
+
+
+# The shares of a repetition by what it goes into.
+Split = Mapping[str, float]
+
+
+def command(case: Case, workers: int, n: int) -> list[str]:
     """Return the command of one launch on `workers` ranks, threads, PEs or processes."""
+    name, kernel, options = case
     how = registry.runtime(name)
     before = launcher.words({"ranks": workers}, unbound=how.unbound) if how.launched else []
     count = [f"--{how.count_option}", str(workers)] if how.count_option and not how.launched else []
     words = WORDS[kernel].format(n=n).split()
-    chosen = ["--runtime", name, "--quiet", *count]
-    return [*before, sys.executable, "-m", f"prk.{kernel}", *words, *chosen, *arguments]
+    chosen = ["--runtime", name, "--quiet", *count, *options.split()]
+    return [*before, sys.executable, "-m", f"prk.{kernel}", *words, *chosen]
 
 
 def alone(name: str) -> bool:
@@ -68,11 +88,11 @@ def alone(name: str) -> bool:
     return not how.launched and not how.count_option
 
 
-def rate(name: str, kernel: str, workers: int, n: int, arguments: Iterable[str] = ()) -> float | None:
-    """Run once; return the rate in millions a second, or None if the run failed."""
+def measured(case: Case, workers: int, n: int, arguments: Iterable[str] = ()) -> tuple[float, Split] | None:
+    """Run once; return the rate in millions a second, and where the time went; None if the run failed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "record.json")
-        words = [*command(name, kernel, workers, n, arguments), "--json", str(path)]
+        words = [*command(case, workers, n), *arguments, "--json", str(path)]
         environment = {**os.environ, **launcher.environment(False)}
         done = subprocess.run(
             words, env=environment, capture_output=True, text=True, timeout=600, check=False
@@ -80,51 +100,89 @@ def rate(name: str, kernel: str, workers: int, n: int, arguments: Iterable[str] 
         if done.returncode:
             print(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr}", file=sys.stderr)
             return None
-        stated = read.read(path)["metrics"]["rate"]
-        return statistics.median(stated["values"]) * stated["scale"] / 1e6
+        record = read.read(path)
+        stated = record["metrics"]["rate"]
+        return statistics.median(stated["values"]) * stated["scale"] / 1e6, parts(record.get("split"))
+
+
+def parts(split: Mapping[str, Any] | None) -> Split:
+    """Return the shares of a repetition by what it goes into, of the rank that computes least."""
+    if not split:
+        return {}
+    means = [{kind: spread["mean"] for kind, spread in rank.items()} for rank in split["ranks"]]
+    least = min(means, key=lambda rank: rank["computing"] / sum(rank.values()))
+    return {kind: seconds / sum(least.values()) for kind, seconds in least.items()}
 
 
 def ratios(
-    name: str, kernel: str, workers: int, n: int, repeats: int, extra: Sequence[str]
-) -> list[tuple[float, float]]:
-    """Return (ratio to Nstream, rate) of each repeat; Nstream as it runs on the same runtime."""
+    cases: Sequence[Case], workers: int, n: int, repeats: int, extra: Sequence[str]
+) -> dict[Case, list[tuple[float, float, Split]]]:
+    """Return (ratio to Nstream, rate, shares) of each repeat; Nstream as it runs on the same runtime.
+
+    What runs after one case runs before the next one.
+    """
+    nstream = Case(cases[0].runtime, "nstream")
     length = n * n // 2 // workers * workers
-    found = []
+    found: dict[Case, list[tuple[float, float, Split]]] = {case: [] for case in cases}
     for _ in range(repeats):
-        before = rate(name, "nstream", workers, length)
-        measured = rate(name, kernel, workers, n, extra)
-        after = rate(name, "nstream", workers, length)
-        if before and measured and after:
-            found.append((measured / statistics.mean((before, after)), measured))
+        before = measured(nstream, workers, length)
+        for case in cases:
+            one = measured(case, workers, n, extra)
+            after = measured(nstream, workers, length)
+            if before and one and after:
+                found[case].append((one[0] / statistics.mean((before[0], after[0])), *one))
+            before = after
     return found
 
 
+def shown(case: Case, workers: int, found: Sequence[tuple[float, float, Split]]) -> str:
+    """Return the line of a case."""
+    name = f"{case.runtime:<12}{case.kernel:<14}{workers:>7}"
+    if not found:
+        return f"{name}  failed"
+    ratio, rates = [r for r, _, _ in found], statistics.median(rate for _, rate, _ in found)
+    middle = statistics.median(ratio)
+    c = REFERENCE.get(case.kernel, ())[workers - 1 : workers]
+    beside = f"{c[0]:>10.3g}{middle / c[0]:>9.2f}" if c else 19 * " "
+    numbers = "".join(f"{r:>10.3g}" for r in (middle, min(ratio), max(ratio)))
+    went = ", ".join(f"{kind} {share:.0%}" for kind, share in found[-1][2].items())
+    return f"{name}{numbers}{beside}{rates:>12.4g}  {'; '.join(filter(None, (case.options, went)))}".rstrip()
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").splitlines()[0], fromfile_prefix_chars="@", allow_abbrev=False
+    )
+    parser.add_argument(
+        "--case",
+        action="append",
+        type=Case.of,
+        metavar="'RUNTIME KERNEL OPTIONS'",
+        help="instead of --runtime and --kernel, and as often as is wanted; @FILE has an argument a line",
+    )
     parser.add_argument("--runtime", default="mpi1", help="comma-separated, or all (default: mpi1)")
     parser.add_argument("--kernel", default=",".join(k for k in WORDS if k != "nstream"))
     parser.add_argument("--workers", default="1,2", help="ranks, threads, PEs or processes (default: 1,2)")
     parser.add_argument("--n", type=int, default=8000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--split", action="store_true", help="say where the time goes, where that can be")
     arguments, extra = parser.parse_known_args()
     everything = [how.name for how in registry.usable()]
     names = everything if arguments.runtime == "all" else arguments.runtime.split(",")
+    every = arguments.case or [Case(n, k) for n in names for k in arguments.kernel.split(",")]
     print("runtime     kernel        workers     ratio       min       max    C, MPI  times C        rate")
-    for name in (n for n in names if registry.runtime(n).missing() is None):
+    for name in dict.fromkeys(case.runtime for case in every):
+        how = registry.runtime(name)
+        cases = [case for case in every if case.runtime == name and registry.has(name, case.kernel)]
+        if not cases or how.missing():
+            continue
+        split = ["--split"] if arguments.split and not how.unclocked else []
         for workers in map(int, arguments.workers.split(",")):
             if workers > len(os.sched_getaffinity(0)) or (workers > 1 and alone(name)):
                 continue
-            for kernel in (k for k in arguments.kernel.split(",") if registry.has(name, k)):
-                found = ratios(name, kernel, workers, arguments.n, arguments.repeats, extra)
-                if not found:
-                    print(f"{name:<12}{kernel:<14}{workers:>7}  failed")
-                    continue
-                ratio = [r for r, _ in found]
-                middle, rates = statistics.median(ratio), statistics.median(r for _, r in found)
-                c = REFERENCE.get(kernel, ())[workers - 1 : workers]
-                beside = f"{c[0]:>10.3g}{middle / c[0]:>9.2f}" if c else 19 * " "
-                numbers = "".join(f"{r:>10.3g}" for r in (middle, min(ratio), max(ratio)))
-                print(f"{name:<12}{kernel:<14}{workers:>7}{numbers}{beside}{rates:>12.4g}", flush=True)
+            found = ratios(cases, workers, arguments.n, arguments.repeats, [*extra, *split])
+            for case in cases:
+                print(shown(case, workers, found[case]), flush=True)
 
 
 if __name__ == "__main__":

@@ -239,6 +239,14 @@ def reduced(count: int, itemsize: int, members: int, size: int) -> list[Step]:
     return [Fastest(ways, count * itemsize)]
 
 
+def library_allreduce(problem: Any, options: Options, layout: Layout) -> list[Step] | None:
+    """Return the library's allreduce of the largest message; nothing is said of other collectives."""
+    if problem.collective != "allreduce":
+        return None
+    case = problem.cases(layout.ranks, 0)[-1]
+    return reduced(case.work // case.itemsize, case.itemsize, 1, layout.ranks)
+
+
 def buckets(problem: Any, options: Options, layout: Layout) -> list[Step] | None:
     """Return a step of training: gradients averaged in buckets, meanwhile or after, if its flop are known."""
     if not problem.trains.flop(problem):

@@ -13,9 +13,9 @@ from prk.job import Job
 from prk.problem import Refusal
 from prk.runtime import Cell, Clocks, Option, Options, Sent
 
-from .. import _pic, _sent
+from .. import _pic, _sent, _steps
 from .._mpi import MPIRuntime
-from . import compiler, sizes
+from . import compiler, sizes, steps
 
 SYNC = Option("sync", "events", "how a neighbour is told: event post, or sync images", ("events", "images"))
 ACCESS = Option("access", "put", "who moves a block: its sender, or its receiver", ("put", "get"))
@@ -50,16 +50,33 @@ class Runtime(MPIRuntime):
     mortal = "OpenCoarrays is built without failed images, and ends all of them"
     cells = {
         "nstream": Cell(messages=_sent.nothing),
-        "stencil": Cell(options=(SYNC,), memory=sizes.besides(sizes.stencil), messages=_sent.halos),
+        "stencil": Cell(
+            options=(SYNC,),
+            memory=sizes.besides(sizes.stencil),
+            messages=_sent.halos,
+            schedule=steps.stencil,
+        ),
         "amr": Cell(options=(SYNC,), memory=sizes.besides(sizes.amr), messages=_sent.grids),
-        "synch_p2p": Cell(options=(SYNC,), memory=sizes.besides(sizes.synch_p2p), messages=_sent.pipeline),
-        "transpose": Cell(options=(ACCESS,), memory=sizes.besides(sizes.transpose), messages=_sent.blocks),
+        "synch_p2p": Cell(
+            options=(SYNC,),
+            memory=sizes.besides(sizes.synch_p2p),
+            messages=_sent.pipeline,
+            schedule=steps.synch_p2p,
+        ),
+        "transpose": Cell(
+            options=(ACCESS,),
+            memory=sizes.besides(sizes.transpose),
+            messages=_sent.blocks,
+            schedule=steps.transpose,
+        ),
         "random": Cell(memory=sizes.besides(sizes.random), messages=parcels),
         "reduce": Cell(memory=reduce_memory, messages=_sent.reduction),
         "sparse": Cell(messages=slices),
         "dgemm": Cell(messages=_sent.panels_of_others),
         "synch_global": Cell(memory=sizes.besides(sizes.synch_global), messages=_sent.digits_to_all),
-        "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
+        "allreduce": Cell(
+            only={"collective": ("allreduce",)}, messages=_sent.collective, schedule=_steps.library_allreduce
+        ),
         "pic": replace(_pic.TILES, memory=_pic.outbox_memory, messages=_pic.in_memory),
         "refcount": Cell(absent=NO_WORDS),
         "ddp": Cell(absent=NO_OVERLAP),

@@ -11,12 +11,12 @@ from prk.runtime import Cell, Option, Options, Sent
 
 from .. import _addresses, _sent
 from .._mpi import MPIRuntime
+from . import sent
 
 VARIANT = Option(
     "variant", "explicit", "who says what is sent: the program, or the compiler", ("explicit", "compiler")
 )
 WARNING = "XLA computes here, not the core that the other runtimes share"
-TORCH = "its models are PyTorch's: JAX could only average gradients that PyTorch computes"
 OPERATORS = "its operators are NumPy's and PyTorch's"
 POINT_TO_POINT = (
     "in JAX all members take part in whatever is sent: a line could not be passed on to one neighbour alone"
@@ -24,30 +24,56 @@ POINT_TO_POINT = (
 WORDS = "members send as many words as their data want, and XLA's programs have arrays of fixed shapes only"
 
 
+def explicit(formula: Callable[..., Sent]) -> Callable[..., Sent | None]:
+    """Return a formula that holds where a member's program says what is sent to others.
+
+    What the compiler inserts is known when it has done so: a run prints it.
+    """
+
+    def messages(problem: Any, options: Options, size: int, rank: int) -> Sent | None:
+        if options["variant"] != "explicit":
+            return None
+        return formula(problem, options, size, rank) if size > 1 else Sent()
+
+    return messages
+
+
 def memory(problem: Any, options: Options, size: int) -> int:
     """Return the problem's bytes twice: a program may make new arrays while it reads the old ones."""
     return 2 * int(problem.memory(size))
 
 
+def gathered(problem: Any, options: Options, size: int) -> int:
+    """Return what DGEMM takes: besides, rows of A and columns of B that have been gathered."""
+    return memory(problem, options, size) + 8 * problem.order * sum(problem.shape(0, size))
+
+
 class Runtime(MPIRuntime):
     name = "jax"
-    title = "JAX: XLA over gloo"
+    title = "JAX: XLA computes, and sends over gloo"
     requires = ("jax",)
     install = "pip install 'prk[jax]'"
     look = ("#a6611a", "<", (1.2, 1.2, 4, 1.2))
     mortal = "JAX's processes end with the first one that does"
     unclocked = "XLA's programs compute and communicate in one call"
     cells = {
-        "*": Cell(
-            memory=memory, absent="it has the kernels of the study that it can express, and the collectives"
+        "*": Cell(memory=memory, absent=WORDS),
+        "nstream": Cell(messages=_sent.nothing, warning=WARNING),
+        "stencil": Cell(options=(VARIANT,), messages=explicit(sent.halos), warning=WARNING),
+        "transpose": Cell(options=(VARIANT,), messages=explicit(sent.blocks), warning=WARNING),
+        "reduce": Cell(options=(VARIANT,), messages=explicit(_sent.reduction), warning=WARNING),
+        # By XLA's own product.
+        "dgemm": Cell(
+            options=(VARIANT,),
+            only={"local": ("blas",)},
+            memory=gathered,
+            messages=explicit(sent.panels),
+            warning=WARNING,
         ),
-        "nstream": Cell(warning=WARNING),
-        "stencil": Cell(options=(VARIANT,), warning=WARNING),
-        "transpose": Cell(options=(VARIANT,), warning=WARNING),
-        "reduce": Cell(options=(VARIANT,), warning=WARNING),
-        "synch_global": Cell(options=(VARIANT,)),
+        "sparse": Cell(options=(VARIANT,), messages=explicit(sent.slices), warning=WARNING),
+        "synch_global": Cell(options=(VARIANT,), messages=explicit(_sent.digits)),
         # An array of JAX is never changed, so that a result has a place of its own.
-        "allreduce": Cell(options=(VARIANT,), only={"place": ("out",)}),
+        "allreduce": Cell(options=(VARIANT,), only={"place": ("out",)}, messages=explicit(_sent.collective)),
         "synch_p2p": Cell(absent=POINT_TO_POINT),
         "random": Cell(absent=WORDS),
         "pic": Cell(absent=WORDS),
@@ -55,7 +81,11 @@ class Runtime(MPIRuntime):
         "refcount": Cell(absent=_sent.NOTHING_SHARED),
         "branch": Cell(absent=_sent.ALONE),
         "adaptive": Cell(absent=POINT_TO_POINT),
-        "ddp": Cell(absent=TORCH),
+        "ddp": Cell(
+            options=(VARIANT,),
+            messages=explicit(sent.gradients),
+            warning=WARNING,
+        ),
         "layers": Cell(absent=OPERATORS),
         "models": Cell(absent=OPERATORS),
         "inference": Cell(absent="its models are PyTorch's"),
@@ -78,7 +108,9 @@ class Runtime(MPIRuntime):
         return _addresses.unreachable(comm)
 
     def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
-        return nullcontext((comm, None))
+        from .shares import Program
+
+        return nullcontext((comm, lambda: Program.so_far))
 
     def describe(self) -> dict[str, Any]:
         import jax

@@ -52,7 +52,7 @@ def compiled(collective: str, by_hand: bool, kind: Any, sharding: NamedSharding)
         call = jax.shard_map(
             call, mesh=sharding.mesh, in_specs=sharding.spec, out_specs=sharding.spec, check_vma=False
         )
-    return jax.jit(call, out_shardings=sharding).lower(kind).compile()
+    return shares.Program(jax.jit(call, out_shardings=sharding), kind)
 
 
 def broadcast(x: Any) -> Any:

@@ -1,10 +1,11 @@
 """Arrays that are divided over the members, and the program that XLA makes of a repetition."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from prk import kernel
 from prk.check import Box, Fields
 from prk.problem import Problem
+from prk.runtime import Sent, together
 
 from . import team
 
@@ -21,10 +23,30 @@ Arrays = Mapping[str, Any]
 # A repetition: what it changes and what it only reads, by name, to the changed ones.
 Step = Callable[[Arrays, Arrays], Arrays]
 
+# Its result, with shapes, and what it is.
 COLLECTIVE = re.compile(
-    r" (?:all-reduce|all-gather|all-to-all|reduce-scatter|collective-(?:permute|broadcast))(?:-start)?\("
+    r" = (.*?) (all-(?:reduce|gather|to-all)|reduce-scatter|collective-(?:permute|broadcast))(?:-start)?\("
 )
+SHAPE = re.compile(r"\b([a-z]+)(\d*)\[([\d,]*)\]")
 PAIRS = re.compile(r"source_target_pairs=\{(.*?)\}\}")
+# The first group of members that take part together; or how many one has; or a mesh's axes, and a group's.
+GROUP = re.compile(r"replica_groups=(?:\{\{([\d,]+)\}|\[\d+,(\d+)\]|mesh\[(.*?)\] \{(.*?)\})")
+AXIS = re.compile(r"'(\w+)'=(\d+)")
+
+
+class Program:
+    """A program as XLA has compiled it, which knows what it has this member send; a call runs it."""
+
+    # What all programs of this process have sent.
+    so_far: ClassVar[Sent] = Sent()
+
+    def __init__(self, function: Any, *arguments: Any):
+        self.run = function.lower(*arguments).compile()
+        self.sent = sent(self.run.as_text(), jax.process_index())
+
+    def __call__(self, *arguments: Any) -> Any:
+        Program.so_far = together((Program.so_far, self.sent))
+        return self.run(*arguments)
 
 
 def mesh(comm: Any, shape: Sequence[int], names: Sequence[str]) -> Mesh:
@@ -99,7 +121,7 @@ class Kernel(kernel.Kernel[P]):
 
     def findings(self) -> dict[str, Any]:
         """Return how many messages a repetition takes of this member, as XLA's program has them."""
-        return {"process": self.comm.rank, "messages": messages(self.program.as_text(), self.comm.rank)}
+        return {"process": self.comm.rank, "messages": self.program.sent.messages}
 
     def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
         for arrays in (self.changed, self.kept):
@@ -133,15 +155,35 @@ def compiled(
         {name: jax.ShapeDtypeStruct(shape, kind, sharding=sharding) for name, shape, kind in arrays}
         for arrays in (changed, kept)
     )
-    return jax.jit(step, donate_argnums=0, out_shardings=sharding).lower(given, read).compile()
+    return Program(jax.jit(step, donate_argnums=0, out_shardings=sharding), given, read)
 
 
-def messages(program: str, rank: int) -> int:
-    """Return how many messages of its own a compiled program has member `rank` send, by its text."""
-    count = 0
+def sent(program: str, rank: int) -> Sent:
+    """Return what a compiled program, by its text, has member `rank` give to others."""
+    given = []
     for text in program.splitlines():
-        if COLLECTIVE.search(text):
-            pairs = PAIRS.search(text)
-            # A permutation says who sends to whom.
-            count += not pairs or f"{{{rank}," in pairs[0].partition("=")[2]
-    return count
+        if found := COLLECTIVE.search(text):
+            result, kind = found.groups()
+            pairs, members = PAIRS.search(text), _members(text)
+            # A permutation says who sends to whom; of others, one that is alone gives nothing away.
+            if f"{{{rank}," in pairs[0].partition("=")[2] if pairs else members > 1:
+                received = sum(map(_bytes, SHAPE.findall(result)))
+                times = {"all-gather": 1 / members, "reduce-scatter": members}.get(kind, 1)
+                given.append(Sent(1, round(received * times)))
+    return together(given)
+
+
+def _members(text: str) -> int:
+    """Return how many members take part together in a collective."""
+    if not (found := GROUP.search(text)):
+        return 1
+    listed, number, axes, own = found.groups()
+    if axes:
+        return math.prod(int(size) for name, size in AXIS.findall(axes) if f"'{name}'" in own)
+    return int(number or len(listed.split(",")))
+
+
+def _bytes(shape: tuple[str, str, str]) -> int:
+    """Return the bytes of an array of XLA's, by the letters and bits of its type and its lengths."""
+    _, bits, lengths = shape
+    return math.prod(int(n) for n in lengths.split(",") if n) * int(bits or 8) // 8

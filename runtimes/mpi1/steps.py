@@ -11,14 +11,11 @@ from .sent import SEGMENT
 
 def allreduce(problem: Any, options: Options, layout: Layout) -> list[Step] | None:
     """Return an allreduce of the largest message; nothing is said of other collectives."""
-    size = layout.ranks
-    if problem.collective != "allreduce":
-        return None
+    size, algorithm = layout.ranks, options["algorithm"]
+    if algorithm == "library" or problem.collective != "allreduce":
+        return common.library_allreduce(problem, options, layout)
     case = problem.cases(size, 0)[-1]
     count, item = case.work // case.itemsize, case.itemsize
-    algorithm = options["algorithm"]
-    if algorithm == "library":
-        return common.reduced(count, item, 1, size)
     if size == 1:
         return []
     if algorithm == "ring":

@@ -15,6 +15,7 @@ from prk.runtime import Cell, Option, Options, Sent
 
 from .. import _pic, _sent
 from .._mpi import MPIRuntime
+from . import steps
 
 ACCESS = Option(
     "access",
@@ -77,11 +78,13 @@ class Runtime(MPIRuntime):
         "*": Cell(options=(ACCESS,), shared=True, warning=WARNING),
         "nstream": Cell(messages=_sent.nothing),
         "branch": Cell(messages=_sent.nothing),
-        "stencil": Cell(messages=pulled(_sent.boxes)),
+        "stencil": Cell(messages=pulled(_sent.boxes), schedule=steps.stencil),
         "synch_p2p": Cell(
-            options=(Option("sync", "strict", SYNC, ("strict", "semaphore")),), messages=pulled(lines)
+            options=(Option("sync", "strict", SYNC, ("strict", "semaphore")),),
+            messages=pulled(lines),
+            schedule=steps.synch_p2p,
         ),
-        "transpose": Cell(messages=pulled(_sent.blocks)),
+        "transpose": Cell(messages=pulled(_sent.blocks), schedule=steps.transpose),
         "random": Cell(messages=pulled(updates)),
         "refcount": Cell(messages=pulled(_sent.exclusive_updates)),
         "reduce": Cell(memory=reduce_memory, messages=pulled(pieces_of_others)),

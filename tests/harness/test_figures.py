@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from prk.ddp.problem import REMARK
-from prk.harness.analyse import curves, results, rows
+from prk.harness.analyse import curves, results, rows, swept
 from prk.harness.show import figures, lines, style, table
 from prk.machine.bounds import Machine
 from prk.run import registry
@@ -335,6 +335,32 @@ def test_variants_share_their_runtimes_colour(tmp_path):
     assert colours["charm4py o=1"] == colours["charm4py o=4"] != colours["mpi1"]
     lines = [c[0] for c in figure.axes[0].containers if c.get_label().startswith("charm4py")]
     assert len({(x.get_fillstyle(), x.get_markerfacecolor(), x.get_markersize()) for x in lines}) == 4
+
+
+def test_the_rate_over_an_option_has_a_line_for_all_else_and_others_stay_level(tmp_path):
+    options = {"grappa": {"aggregate": [64, 1, 256, 8], "deadline": [0, 5]}}
+    block = {"kernel": "stencil", "runtime": ["mpi1", "grappa"], "ranks": 2, "n": 4096, "options": options}
+    made = planned(block, repeat=2)
+
+    def seconds(point, repeat):
+        if point.options.get("aggregate") == 8 and not point.options["deadline"]:
+            return ("timeout", "no end")
+        return 1 / point.options.get("aggregate", 32)
+
+    found = rows.opened(stored(tmp_path / "s", made, seconds))
+    (panel,) = swept.panels(found.rows)
+    assert panel.title == "Stencil on grappa: rate over aggregate"
+    assert [s.label for s in panel.series] == ["grappa, 2 cores", "grappa deadline=5, 2 cores"]
+    usual, late = panel.series
+    assert [d.x for d in late.dots] == [1, 8, 64, 256]
+    assert [d.x for d in usual.dots] == [1, 64, 256]
+    assert [d.y / usual.dots[0].y for d in usual.dots] == pytest.approx([1, 64, 256])
+    assert usual.gaps[0][0] == 8
+    ((name, level),) = panel.lines.items()
+    assert name == "mpi1, 2 cores"
+    assert [(x, y / usual.dots[0].y) for x, y in level] == [(1, pytest.approx(32)), (256, pytest.approx(32))]
+    # Of three values a table says as much.
+    assert not swept.panels([row for row in found.rows if row.point.options.get("aggregate") != 64])
 
 
 def test_a_core_left_to_communication_counts(tmp_path):

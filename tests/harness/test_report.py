@@ -163,6 +163,20 @@ def test_nothing_is_bold_where_no_test_could_tell(tmp_path):
     assert head["where"] == "2 cores; too few launches to tell the best"
 
 
+def test_the_page_says_what_each_runtime_is_an_implementation_of(tmp_path):
+    made = planned({"kernel": "nstream", "runtime": ["mpi1", "upc", "grappa"], "n": 4096})
+    made = replace(made, points=(*made.points[:2], renamed(made.points[2], "somebody-s")))
+    found = overview.of(rows.opened(stored(tmp_path / "s", made)).rows)
+    assert {line["runtime"]: line["title"] for line in found["lines"]} == {
+        "mpi1": "MPI two-sided: send and receive",
+        "upc": "UPC's model over MPI windows",
+        "somebody-s": "",
+    }
+    assert "<small>UPC&#39;s model over MPI windows</small>" in report.render(
+        rows.opened(store.Store(tmp_path / "s"))
+    )
+
+
 def test_the_box_says_how_it_was_measured(tmp_path):
     made = planned(
         {"kernel": "nstream", "runtime": "mpi1", "ranks": [1, 2], "n": 4096, "iterations": 30}, repeat=6

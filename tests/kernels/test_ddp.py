@@ -34,7 +34,7 @@ def records(tmp_path_factory):
     """Return a record of the digits on each runtime and number of ranks."""
     folder = tmp_path_factory.mktemp("ddp")
     found = {}
-    for name, size in (("serial", 1), ("mpi1", 2), ("mpi1", 4), ("torch", 2)):
+    for name, size in (("serial", 1), ("mpi1", 2), ("mpi1", 4), ("torch", 2), ("jax", 2)):
         path = folder / f"{name}{size}.json"
         done = kernel("ddp", "--json", path, on=name, size=size)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -44,7 +44,7 @@ def records(tmp_path_factory):
 
 def test_loss_curves_of_all_runtimes_and_ranks_agree(records):
     curves = np.array([r["summary"]["loss curve"] for r in records.values()])
-    assert curves.shape == (4, 220)
+    assert curves.shape == (5, 220)
     assert np.abs(curves / curves[0] - 1).max() < LOSS
 
 

@@ -14,12 +14,8 @@ from tests.launch import run
 
 # Runtimes of which nothing is said: one member, and threads that share all.
 ALONE = {"serial", "numba"}
-# PyTorch groups gradients anew after a step; what a program of JAX sends is known when XLA has compiled it.
-# What is inferred on depends on when queries come.
-UNKNOWN = {
-    "torch": {"ddp"},
-    "jax": {"allreduce", "nstream", "reduce", "stencil", "synch_global", "transpose"},
-}
+# PyTorch groups gradients anew after a step. What is inferred on depends on when queries come.
+UNKNOWN = {"torch": {"ddp"}}
 LARGE = 1 << 23
 SIZES = (1, 2, 3, 4, 6, 12, 64)
 

@@ -108,3 +108,43 @@ def test_one_that_is_alone_does_not_wait_for_ever(number, line, monkeypatch):
     monkeypatch.setattr(processes, "PATIENCE", 0.2)
     with pytest.raises(Refusal, match=line):
         processes.Team((LOOPBACK, free()), 2, number)
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("collective-permute(%a), channel_id=1, source_target_pairs={{0,1},{1,2}}, metadata={}", (1, 192)),
+        ("collective-permute(%a), channel_id=1, source_target_pairs={{1,0},{2,1}}, metadata={}", (0, 0)),
+        ("all-reduce(%a), replica_groups={{0,1}}, to_apply=%sum", (1, 192)),
+        ("reduce-scatter(%a), replica_groups={{0,1,2}}, dimensions={0}", (1, 3 * 192)),
+        ("all-gather(%a), replica_groups={{0,1},{2,3}}, dimensions={0}", (1, 96)),
+        ("all-gather-start(%a), replica_groups=[2,4]<=[8], dimensions={0}", (1, 48)),
+        ("all-gather(%a), replica_groups=mesh['axis_0'=3,'axis_1'=2] {'axis_1'}", (1, 96)),
+        ("all-gather(%a), replica_groups={{0},{1}}, dimensions={0}", (0, 0)),
+        ("add(%a, %b)", (0, 0)),
+    ],
+)
+def test_what_a_program_sends_is_read_in_its_text(text, given):
+    from prk.runtimes.jax import shares
+
+    assert shares.sent(f"ENTRY %main\n  %x = (f64[2,8]{{1,0}}, f32[16]{{0}}) {text}\n", 0) == given
+
+
+def test_a_workload_whose_operators_jax_is_not_told_is_refused(monkeypatch):
+    from torch import nn
+
+    from prk.ddp import workload
+    from prk.ddp.problem import Ddp
+    from prk.runtimes.jax.network import Traced
+
+    trains = workload.find("digits")
+    Traced(trains.model(Ddp()), trains)
+    with pytest.raises(Refusal, match=r"JAX is not told here what model\.1 of digits does; use"):
+        Traced(nn.Sequential(nn.Linear(2, 2), nn.GELU()), trains)
+    monkeypatch.setattr(
+        trains,
+        "loss",
+        lambda forward, batch: nn.functional.cross_entropy(forward(batch[0]), batch[1], label_smoothing=0.1),
+    )
+    with pytest.raises(Refusal, match="what cross_entropy of digits does"):
+        Traced(trains.model(Ddp()), trains)

@@ -9,6 +9,8 @@ from prk.harness.analyse.curves import counted
 from prk.harness.analyse.rows import Row
 from prk.harness.analyse.statistics import CONFIDENCE, holm, mann_whitney
 from prk.harness.show import style, table
+from prk.problem import Refusal
+from prk.run import registry
 
 Cells = Mapping[tuple[str, str], Row]
 
@@ -29,8 +31,17 @@ def of(rows: Sequence[Row]) -> dict[str, Any]:
     lines = []
     for runtime in dict.fromkeys(r.point.runtime for r in rows):
         line = [_cell(cells.get((runtime, k)), among[k], best[k], over) for k in kernels]
-        lines.append({"runtime": runtime, "colour": style.of(runtime).colour, "cells": line})
+        look, title = style.of(runtime).colour, _title(runtime)
+        lines.append({"runtime": runtime, "title": title, "colour": look, "cells": line})
     return {"kernels": [_head(k, among[k], best[k], rows) for k in kernels], "lines": lines}
+
+
+def _title(runtime: str) -> str:
+    """Return what a runtime is an implementation of, if it is one that can be imported."""
+    try:
+        return registry.runtime(runtime).title if runtime in registry.runtimes() else ""
+    except Refusal:
+        return ""
 
 
 def _before(a: Row, b: Row) -> bool:

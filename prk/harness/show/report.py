@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prk.harness import store
-from prk.harness.analyse import curves, daly, imbalance, origin, predicted
+from prk.harness.analyse import curves, daly, imbalance, origin, predicted, swept
 from prk.harness.analyse.curves import Panel, counted
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Opened
@@ -48,7 +48,8 @@ def render(sweep: Opened) -> str:
 
 def every(sweep: Opened) -> list[Panel]:
     """Return all figures of a sweep whose rows are each of one place."""
-    return [*curves.panels(sweep.rows), *daly.panels(sweep.rows), *imbalance.panels(sweep.rows)]
+    made = (curves.panels, swept.panels, daly.panels, imbalance.panels)
+    return [panel for panels in made for panel in panels(sweep.rows)]
 
 
 def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
