@@ -120,15 +120,15 @@ def member(job: Job, comm: Team) -> Outcome:
     how = registry.runtime(job.runtime)
     for kernel in job.argv[0].split(","):
         own, _ = cli.parse(kernel, job.argv[1:])
-        team = Crew(how.threads(own.options)) if how.cell(kernel).crew else comm
-        why = how.probe(own, team)
+        members: Team = Crew(how.threads(own.options)) if how.cell(kernel).crew else comm
+        why = how.probe(own, members)
         if why:
             return Outcome(2, why)
         make = registry.kernel_class(job.runtime, kernel)
-        for one in variants(own, how, team.size):
+        for one in variants(own, how, members.size):
             # A kernel is made of one case, of which a series may have many: they share their code.
-            case = one.problem.cases(team.size, 0)[0]
-            made = make(case, team, one.options)
+            case = one.problem.cases(members.size, 0)[0]
+            made = make(case, members, one.options)
             made.repeat(1)
             made.repeat(1)
             made.close()
