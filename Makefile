@@ -55,7 +55,7 @@ mutation: $(VENV)/develop
 	python -m prk.conformance all --only-mutate --mutate $(or $(BUDGET),3600) --shared \
 		--out results/conformance/mutants.jsonl --html results/conformance/mutation.html
 
-# Every wrong version of every cell; `make test` tries one of every second cell.
+# Every wrong version of every cell; `make test` tries two cells of each kernel, of all runtimes alike.
 mutants: $(VENV)/develop
 	PRK_EVERY_MUTANT=1 python -m pytest -n 2 --dist load tests/runtimes/test_mutants.py
 

@@ -7,12 +7,12 @@ import sys
 import prk
 from prk.run import compile, completion, doctor, output, registry
 
-HELP = """usage: python -m prk [doctor | compile [KERNEL [its options]] | --version]
+HELP = """usage: python -m prk [doctor | compile [KERNEL] [options] | --version]
 
   (nothing)  print the matrix of kernels and runtimes, and what would install the missing ones
   doctor     say which MPI, launcher and runtimes this machine has, what would go wrong and what helps
-  compile    fill the compile cache, once before many ranks start; a kernel's options
-             (such as: stencil --radius 6 --runtime mpi1) narrow it down
+  compile    fill the compile cache, once before many ranks start; a runtime (--runtime mpi1), or a
+             kernel and its options (stencil --radius 6 --runtime mpi1), narrow it down
 
 A kernel's own help: python -m prk.<kernel> --help"""
 

@@ -1,7 +1,7 @@
-"""Fill the compile cache before many processes start: `python -m prk compile [KERNEL [its options]]`.
+"""Fill the compile cache before many processes start: `python -m prk compile [KERNEL] [options]`.
 
-For each runtime a small team runs every variant of the kernel once, in processes of its own:
-`python -m prk.run.compile KERNEL --runtime NAME [options]` is such a team.
+For each runtime a small team runs every variant of the kernels once, in processes of its own:
+`python -m prk.run.compile KERNEL,KERNEL --runtime NAME [options]` is such a team.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from prk.job import Job, Outcome
 from prk.problem import Problem, Refusal
 from prk.run import doctor, environment, launcher, reason, registry
 from prk.runtime import Runtime
-from prk.team import Team
+from prk.team import Crew, Team
 
 # Seconds that a team may take.
 LIMIT = 600
@@ -29,25 +29,27 @@ def main(narrowed: Sequence[str]) -> int:
 
     `narrowed` may name a kernel and its options, which then stay as they are, and a runtime among them.
     """
-    names = list(narrowed[:1] or registry.kernels())
+    named = bool(narrowed) and not narrowed[0].startswith("-")
+    names, words = (narrowed[:1], narrowed[1:]) if named else (list(registry.kernels()), narrowed)
     if names[0] not in registry.kernels():
         known = ", ".join(registry.kernels())
         print(f"prk compile: there is no kernel {names[0]!r}; use {known}", file=sys.stderr)
         return 2
-    failed = False
+    teams: dict[str, list[str]] = {}
+    refused: list[Refusal] = []
     for kernel in names:
         try:
-            chosen = runtimes(kernel, narrowed[1:])
+            for name in runtimes(kernel, words):
+                if named or registry.missing(name, kernel) is None:
+                    teams.setdefault(name, []).append(kernel)
         except Refusal as refusal:
-            print(f"prk compile: {refusal}", file=sys.stderr)
-            return 2
-        if narrowed and not chosen:
-            why = f"no runtime can run {kernel} here; python -m prk says what would install one"
-            print(f"prk compile: {why}", file=sys.stderr)
-            return 2
-        for name in chosen:
-            failed |= not _start(kernel, name, narrowed[1:])
-    return int(failed)
+            refused.append(refusal)
+    if narrowed and not teams:
+        why = f"no runtime can run {names[0]} here; python -m prk says what would install one"
+        print(f"prk compile: {refused[0] if refused else why}", file=sys.stderr)
+        return 2
+    ended = [_start(kernels, name, words) for name, kernels in teams.items()]
+    return int(not all(ended))
 
 
 def given(words: Sequence[str]) -> set[str]:
@@ -73,53 +75,65 @@ def runtimes(kernel: str, words: Sequence[str]) -> list[str]:
     return found
 
 
-def _start(kernel: str, name: str, words: Sequence[str]) -> bool:
-    """Start a team that compiles; print what it says, and tell whether it ended well."""
+def _start(kernels: Sequence[str], name: str, words: Sequence[str]) -> bool:
+    """Start a team that compiles; print what it says, and tell whether it ended well.
+
+    Where several kernels do not, each has a team of its own.
+    """
     how = registry.runtime(name)
     before = launcher.words({"ranks": MEMBERS}, unbound=how.unbound) if how.launched else []
     chosen = [] if "runtime" in given(words) else ["--runtime", name]
     if how.count_option and how.count_option not in given(words):
         chosen += [f"--{how.count_option}", str(MEMBERS)]
     extra = launcher.environment(len(os.sched_getaffinity(0)) < MEMBERS)
-    command = [*before, sys.executable, "-m", "prk.run.compile", kernel, *words, *chosen]
+    # A team is started for the first one: as a crew only if all are crews.
+    order = ",".join(sorted(kernels, key=lambda kernel: how.cell(kernel).crew))
+    command = [*before, sys.executable, "-m", "prk.run.compile", order, *words, *chosen]
     # The team ends itself before that, unless its launcher hangs.
     done = doctor.run(command, LIMIT + 30, {**os.environ, **extra})
+    if done.returncode and len(kernels) > 1:
+        ended = [_start([kernel], name, words) for kernel in kernels]
+        return all(ended)
     print(done.stdout, end="")
     if done.returncode:
         why = reason.said(done.stderr, done.stdout) or "no reason given"
-        print(f"{kernel} on {name}: not compiled: {why}")
+        print(f"{order} on {name}: not compiled: {why}")
     sys.stdout.flush()
     return not done.returncode
 
 
-def team(kernel: str, words: Sequence[str]) -> int:
+def team(kernels: str, words: Sequence[str]) -> int:
     """Run as one process of a team; return the exit code."""
     speaks = environment.speaks()
+    first = kernels.partition(",")[0]
     try:
-        job, _ = cli.parse(kernel, words)
-        cli.end_after(LIMIT, kernel, speaks)
-        job = replace(job, program="prk.run.compile:member")
-        return cli.report(kernel, registry.runtime(job.runtime).launch(job), speaks)
+        job, _ = cli.parse(first, words)
+        cli.end_after(LIMIT, first, speaks)
+        job = replace(job, program="prk.run.compile:member", argv=(kernels, *words))
+        return cli.report(first, registry.runtime(job.runtime).launch(job), speaks)
     except Refusal as refusal:
-        return cli.report(kernel, Outcome(2, str(refusal)), speaks)
+        return cli.report(first, Outcome(2, str(refusal)), speaks)
 
 
 def member(job: Job, comm: Team) -> Outcome:
-    """Run every variant of the job once, as one member; the first one says which."""
+    """Run every variant of the job's kernels once, as one member; the first one says which."""
     how = registry.runtime(job.runtime)
-    why = how.probe(job, comm)
-    if why:
-        return Outcome(2, why)
-    make = registry.kernel_class(job.runtime, job.kernel)
-    for one in variants(job, how, comm.size):
-        # A kernel is made of one case, of which a series may have many: they share their code.
-        case = one.problem.cases(comm.size, 0)[0]
-        kernel = make(case, comm, one.options)
-        kernel.repeat(1)
-        kernel.repeat(1)
-        kernel.close()
-        if comm.rank == 0:
-            print(f"{job.kernel} {' '.join(stated(one))}: compiled", flush=True)
+    for kernel in job.argv[0].split(","):
+        own, _ = cli.parse(kernel, job.argv[1:])
+        members: Team = Crew(how.threads(own.options)) if how.cell(kernel).crew else comm
+        why = how.probe(own, members)
+        if why:
+            return Outcome(2, why)
+        make = registry.kernel_class(job.runtime, kernel)
+        for one in variants(own, how, members.size):
+            # A kernel is made of one case, of which a series may have many: they share their code.
+            case = one.problem.cases(members.size, 0)[0]
+            made = make(case, members, one.options)
+            made.repeat(1)
+            made.repeat(1)
+            made.close()
+            if comm.rank == 0:
+                print(f"{kernel} {' '.join(stated(one))}: compiled", flush=True)
     # It imports Numba, which the kernels have done by now.
     from prk.run import compile_cache
 

@@ -103,6 +103,16 @@ def release(lock):
     store_release(lock, 0)
 
 
+class Caller(threading.local):
+    """What a thread that starts teams gets back: with the last of those that it closes, in any order."""
+
+    teams = 0
+    cpus: frozenset[int] | set[int] = frozenset()
+
+
+caller = Caller()
+
+
 class Team:
     """Threads that each run their part of some work; the caller is the first of them.
 
@@ -114,7 +124,9 @@ class Team:
         self.size, self.failed = size, failed
         # With fewer cpus than threads, where each one runs is better left to the system.
         self.cpus = cpus if size <= len(cpus) else []
-        self.before = os.sched_getaffinity(0)
+        if not caller.teams:
+            caller.cpus = os.sched_getaffinity(0)
+        caller.teams += 1
         words = STRIDE // 8
         room = np.zeros(words * (DONE + size + 1), np.int64)
         self.flags = room[-room.ctypes.data % STRIDE // 8 :]
@@ -160,7 +172,9 @@ class Team:
             task.put(None)
         for thread in self.threads:
             thread.join()
-        os.sched_setaffinity(0, self.before)
+        caller.teams -= 1
+        if not caller.teams:
+            os.sched_setaffinity(0, caller.cpus)
 
     def _serve(self, thread: int) -> None:
         self._pin(thread)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prk import decomposition
 from prk.allreduce import schedules
 from prk.ddp import schedule as training
-from prk.problem import Refusal
+from prk.job import Job
 from prk.run import registry
 from prk.runtimes import _steps
 from prk.schedule import SEND, Exchange, Fastest, Layout, Meanwhile, Pipeline, Shifts, Work, nothing, total
@@ -34,18 +34,16 @@ def schedule_of(name: str, kernel: str) -> Any:
 
 
 def cases(name, kernel, size):
-    """Yield every case of a cell's jobs, with each size of a group where none is said, and its options."""
+    """Yield every case of a cell's problems and options, with each size of a group where none is said."""
     how = registry.runtime(name)
-    for job in cells.jobs(name, kernel, size):
-        free = job.options.get("group-size", 1) is None
+    for options, problem in itertools.product(cells.variants(name, kernel, {}), cells.problems(kernel, size)):
+        free = options.get("group-size", 1) is None
         for group in [g for g in range(1, size + 1) if size % g == 0] if free else [None]:
-            options = {**job.options, **({"group-size": group} if group else {})}
-            for case in job.problem.cases(size, 0):
-                try:
-                    how.refuse(kernel, case, options, size)
-                except Refusal:
-                    continue
-                yield case, options
+            chosen = {**options, **({"group-size": group} if group else {})}
+            if cells.refused(Job(kernel, name, problem, chosen), how, size):
+                continue
+            for case in problem.cases(size, 0):
+                yield case, chosen
 
 
 def test_every_runtime_of_mpi_has_the_five_kernels_or_says_why_not():

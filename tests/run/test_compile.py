@@ -1,13 +1,14 @@
 """`python -m prk compile` for every kernel, runtime and option: what follows compiles nothing."""
 
 import json
+import subprocess
 import sys
 
 import pytest
 
 from prk import cli
 from prk.problem import Refusal
-from prk.run import compile, registry
+from prk.run import compile, doctor, registry
 from prk.runtime import Cell
 from tests.launch import kernel, run
 
@@ -19,18 +20,19 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize("name", registry.kernels())
-def test_every_cell_and_option_compiles(name):
+@pytest.mark.parametrize(
+    "how", [how for how in registry.usable() if not how.missing()], ids=lambda how: how.name
+)
+def test_every_cell_and_option_compiles(how):
     """Into the cache of all tests, which has much of it: what is asked is whether anything is left out."""
-    done = run(sys.executable, "-m", "prk", "compile", name, seconds=900)
+    done = run(sys.executable, "-m", "prk", "compile", "--runtime", how.name, seconds=900)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert lines
     assert all(line.endswith(": compiled") for line in lines), done.stdout
-    for how in registry.usable():
-        if registry.has(how.name, name) and not registry.missing(how.name, name):
-            own = [line for line in lines if f"--runtime {how.name} " in f"{line} "]
-            assert own, f"{how.name} was not compiled"
+    for runtime, name in CELLS:
+        if runtime == how.name and not registry.missing(runtime, name):
+            own = [line for line in lines if line.startswith(f"{name} ")]
+            assert own, f"{name} was not compiled"
             for option in how.cells.get(name, Cell()).options:
                 for choice in option.choices:
                     there = any(f"--{option.name} {choice}" in line for line in own)
@@ -95,6 +97,25 @@ def test_a_kernel_that_no_runtime_can_run_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(registry, "missing", lambda *_: "nothing is installed")
     assert compile.main(["nstream"]) == 2
     assert "no runtime can run nstream here" in capsys.readouterr().err
+
+
+def test_a_kernel_that_does_not_compile_takes_no_other_with_it(monkeypatch, capsys):
+    started = []
+
+    def run(command, *_):
+        started.append(command[command.index("prk.run.compile") + 1])
+        code = int("stencil" in started[-1])
+        return subprocess.CompletedProcess(
+            command, code, f"{started[-1]}: compiled\n" * (1 - code), "too hard"
+        )
+
+    monkeypatch.setattr(doctor, "run", run)
+    assert compile.main(["--runtime", "serial"]) == 1
+    together, *alone = started
+    assert together.split(",") == alone == [name for runtime, name in CELLS if runtime == "serial"]
+    said = capsys.readouterr().out.splitlines()
+    assert "stencil on serial: not compiled: too hard" in said
+    assert len(said) == len(alone)
 
 
 @pytest.mark.parametrize(("runtime", "name"), CELLS)

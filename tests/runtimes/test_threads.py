@@ -151,6 +151,15 @@ def test_threads_have_a_cpu_each_and_end():
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_caller_of_two_teams_gets_its_cpus_back(order):
+    made = [team(1, CPUS) for _ in order]
+    made[order[0]].close()
+    assert os.sched_getaffinity(0) == {CPUS[0]}
+    made[order[1]].close()
+    assert sorted(os.sched_getaffinity(0)) == CPUS
+
+
 def test_more_threads_than_cpus_run_where_the_system_puts_them():
     found = []
     made = team(MANY, CPUS)

@@ -194,12 +194,12 @@ def readme_commands():
     return [line.partition("  #")[0].rstrip() for line in lines]
 
 
-def wait(what, seconds=150):
+def wait(what, seconds=150, pause=0.2):
     """Wait until `what()` is true, or fail saying what it last returned."""
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, f"still {found!r} after {seconds} s"
-        time.sleep(0.2)
+        time.sleep(pause)
     return found
 
 
@@ -214,7 +214,7 @@ def ended(slurm, *numbers, seconds=200):
         left = set(slurm("squeue", "-h", "-o", "%i").stdout.split()) & set(numbers)
         return not left
 
-    wait(all_have, seconds)
+    wait(all_have, seconds, pause=1)
 
 
 def launch_runs(folder):
