@@ -28,8 +28,7 @@ def _hidden(*names: str) -> Iterator[None]:
 
 
 # Numba imports SciPy to look at its version, and YAML for a file of settings: 200 looks at the file system.
-# Colorama, where something else brought it, ends the output of whoever compiled with an escape sequence.
-with _hidden("scipy", "colorama", *(() if os.path.exists(".numba_config.yaml") else ("yaml",))):
+with _hidden("scipy", *(() if os.path.exists(".numba_config.yaml") else ("yaml",))):
     from llvmlite import binding as llvm
     from numba.core import caching, dispatcher, event
     from numba.core.runtime import _nrt_python
