@@ -16,7 +16,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Their tests share nothing; those of each other file run one after the other, which keeps their fixtures one.
-APART = ("test_cells.py", "test_cli.py", "test_docs.py", "test_mpich.py", "test_mutants.py", "test_ranks.py")
+APART = ("test_cells.py", "test_cli.py", "test_docs.py", "test_mutants.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -35,7 +35,8 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
-# What takes longest is begun first, so that no core is left with nothing to do at the end.
+# What takes longest is begun first, so that no core is left with nothing to do at the end: on one core the
+# in-rank tests, first those of a single rank, which compile most of what all others then load.
 LONGEST = ("test_ranks.py", "test_cluster.py")
 
 

@@ -15,7 +15,8 @@ def mpich():
         pytest.skip("no MPICH environment: make test makes it")
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
+# One compiles what differs, for all; three have a neighbour on either side.
+@pytest.mark.parametrize("size", [1, 3])
 def test_in_rank_tests_pass(size):
     # A kernel is released on many ranks as on one.
     more = ["--ignore=tests/ranks/test_release.py"] if size > 1 else []
