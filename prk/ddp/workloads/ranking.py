@@ -42,7 +42,7 @@ class Workload(recommendation.Workload):
         return USERS, ITEMS
 
     def weights(self, problem):
-        return [n * factors for factors in (TEACHER, STUDENT) for n in (USERS, ITEMS)] + 2 * [ITEMS]
+        return [ITEMS, ITEMS, *(n * factors for factors in (TEACHER, STUDENT) for n in (USERS, ITEMS))]
 
     def flop(self, problem):
         return 0
