@@ -6,12 +6,14 @@ import that where they need it.
 """
 
 import importlib
+import importlib.util
 import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -183,6 +185,14 @@ def qualities() -> tuple[Metric, ...]:
         if metric:
             found = {**found, metric: None}
     return tuple(found)
+
+
+def installed(package: str, *parts: str) -> Path | None:
+    """Return where a file of an installed package is, without importing it; None if it is not installed."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0], *parts)
 
 
 def linear_flop(batch: int, shape: Sequence[int]) -> int:

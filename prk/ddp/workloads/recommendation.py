@@ -1,6 +1,5 @@
 """MovieLens-100K, by neural collaborative filtering: does the film that somebody saw come first?"""
 
-import importlib.util
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -8,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from prk.ddp import workload
+from prk.ddp.draws import mixed
 from prk.metric import Metric
 from prk.problem import Refusal
 
@@ -21,6 +21,8 @@ TRIES = 8
 # How many of the first places count.
 PLACES = 10
 FILES = ("ml-100k.inter", "u.data")
+# Where recbole has them.
+PLACE = ("dataset_example", "ml-100k")
 
 
 class Workload(workload.Workload):
@@ -61,13 +63,9 @@ class Workload(workload.Workload):
 
     def file(self, problem) -> Path:
         """Return the file with who saw what. Raises Refusal."""
-        if problem.data:
-            folder = Path(problem.data)
-        else:
-            found = importlib.util.find_spec("recbole")
-            if found is None or not found.submodule_search_locations:
-                raise Refusal("--data", "MovieLens-100K is not here", self.get)
-            folder = Path(found.submodule_search_locations[0], "dataset_example", "ml-100k")
+        folder = Path(problem.data) if problem.data else workload.installed("recbole", *PLACE)
+        if folder is None:
+            raise Refusal("--data", "MovieLens-100K is not here", self.get)
         path = next((folder / name for name in FILES if (folder / name).is_file()), None)
         if path is None:
             raise Refusal("--data", f"{folder} has no {' or '.join(FILES)}", self.get)
@@ -157,12 +155,3 @@ def unseen(
         found = np.where(again, drawn, found)
         again = seen[users, found]
     return found
-
-
-def mixed(words: np.ndarray) -> np.ndarray:
-    """Return other words of 64 bits, hardly related to those given (the last steps of splitmix64)."""
-    with np.errstate(over="ignore"):
-        words = words + np.uint64(0x9E3779B97F4A7C15)
-        words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
