@@ -150,6 +150,7 @@ class LoadGen(Traffic):
         super().__init__(queue, samples)
         self.plan = plan
         self.log: dict[str, Any] = {}
+        self.library: Any = None
         self.closed = plan.scenario != "server"
         self.patient = plan.scenario == "offline"
 
@@ -164,6 +165,7 @@ class LoadGen(Traffic):
     def run(self) -> None:
         import mlperf_loadgen as lg
 
+        self.library = lg
         with tempfile.TemporaryDirectory(prefix="prk-loadgen-") as folder:
             logs = lg.LogSettings()
             logs.log_output.outdir = folder
@@ -215,10 +217,9 @@ class LoadGen(Traffic):
         self.ask([(one.id, one.index) for one in asked])
 
     def answer(self, ids: Iterable[int], outputs: np.ndarray) -> None:
-        import mlperf_loadgen as lg
-
-        # The numbers stay where they are until this call returns.
-        first, size = outputs.ctypes.data, outputs.strides[0]
+        lg = self.library
+        # The numbers stay where they are until this call returns; their `ctypes` take longer to make.
+        first, size = outputs.__array_interface__["data"][0], outputs.strides[0]
         places = range(first, first + outputs.nbytes, size)
         lg.QuerySamplesComplete(list(map(lg.QuerySampleResponse, ids, places, repeat(size))))
 
