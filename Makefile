@@ -19,7 +19,7 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: demo test check docs bench conformance mutants mutation soak schedules clean
+.PHONY: demo test check docs bench conformance mutants mutation soak schedules quality endurance clean
 
 demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
@@ -66,6 +66,13 @@ soak: $(VENV)/develop
 # Two hundred random schedules of ranks that die, none of which may hang or go wrong unnoticed.
 schedules: $(VENV)/develop
 	python -m tests.schedules --number $(or $(NUMBER),200) --seed $(or $(SEED),1)
+
+# What takes too long for `make test`.
+quality: endurance
+
+# Ten minutes under load, in which no member's memory may grow.
+endurance: $(VENV)/develop
+	python -m tests.endurance --minutes $(or $(MINUTES),10)
 
 clean:
 	rm -rf $(VENV) .venv-mpich build dist *.egg-info demo

@@ -50,12 +50,14 @@ class Curve:
 
     source: the list in the summary that has the rows, where they are not the table's. Such a figure is drawn
         of a few points only, over an x that is not logarithmic.
+    limit: the column of the table that says which x must not be exceeded, drawn as a line.
     """
 
     title: str
     y: str
     x: str = ""
     source: str = ""
+    limit: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,20 @@ class Residual(nn.Module):
         return torch.relu(self.main(x) + self.past(x))
 
 
+class Separable(nn.Sequential):
+    """A convolution of each channel by itself, then one that mixes the channels of a point; group norm."""
+
+    def __init__(self, inside: int, outside: int, stride: int):
+        super().__init__(
+            nn.Conv2d(inside, inside, 3, stride, 1, groups=inside, bias=False),
+            nn.GroupNorm(8, inside),
+            nn.ReLU(),
+            nn.Conv2d(inside, outside, 1, bias=False),
+            nn.GroupNorm(8, outside),
+            nn.ReLU(),
+        )
+
+
 class Collaborative(nn.Module):
     """Scores of users and items: factors multiplied, beside layers over other factors, and both weighed."""
 

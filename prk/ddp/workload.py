@@ -5,6 +5,7 @@ entry point of the group `prk.workloads`. Planning and refusing need what it say
 import that where they need it.
 """
 
+import copy
 import importlib
 import importlib.util
 import math
@@ -30,6 +31,9 @@ GROUP = "prk.workloads"
 MOMENTUM = 0.9
 # Where the momentum's learning rate is: v = m v + g, w -= lr v; or v = m v + lr g, w -= v.
 OUTSIDE, INSIDE = "outside", "inside"
+
+# Relative to the largest number that answers a sample: what another order of sums in single precision makes.
+TOLERANCE = 1e-4
 
 # One array for each thing that is known of a sample, its first axis the samples.
 Arrays = tuple[np.ndarray, ...]
@@ -58,6 +62,8 @@ class Workload:
     imports: ClassVar[tuple[str, ...]] = ()
     # Whether that takes a few seconds only, so that who needs a trained model may train it at once.
     instant: ClassVar[bool] = False
+    # The share of the quality in single precision that a served model keeps: less of a light one.
+    kept: ClassVar[float] = 0.99
     # Where the data come from, for those who have not got them.
     get: ClassVar[str] = ""
 
@@ -129,10 +135,27 @@ class Workload:
         """Return what the model says of some test samples, a row each, and look at no right answer."""
         return forward(tested[0])
 
+    def agree(self, answers: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Tell of each row whether it answers as the same model did in another batch: equal but for rounding.
+
+        What is no number is equal to nothing.
+        """
+        close: np.ndarray = np.abs(answers - right).max(axis=1) <= TOLERANCE * np.abs(right).max(axis=1)
+        return close
+
     def judge(self, forward: Forward, tested: Tensors) -> np.ndarray:
-        """Return sums over some test samples, of which those over all make the quality (`judged`)."""
+        """Return sums over some test samples, of which those over all make the quality (`judged`).
+
+        The model is asked by `answer` alone, so that answers which are there can be judged (`judge_answers`).
+        """
         answers, labels = self.answer(forward, tested), tested[1]
         return np.array([int((answers.argmax(1) == labels).sum()), len(labels)], float)
+
+    def judge_answers(self, answers: "torch.Tensor", tested: Tensors) -> np.ndarray:
+        """Return the same sums of answers that a model has given, a row each."""
+        given = copy.copy(self)
+        vars(given)["answer"] = lambda forward, tested: answers
+        return given.judge(lambda *_: answers, tested)
 
     def judged(self, sums: np.ndarray) -> float:
         """Return the quality, from the sums over all test samples."""

@@ -301,6 +301,7 @@ def _refuse_odd(found: Mapping[str, Any], tables: Mapping[str, Any], kernel: str
         *((host, name, int) for row in found["placement"] for host in [row["hosts"]] for name in host),
         # What a kernel's figures are drawn from.
         *((row, name, number) for c in problem.curves for name in (c.x, c.y) for row in tables[c.source]),
+        *((row, c.limit, number) for c in problem.curves if c.limit for row in tables[""]),
         *((row, one.value, number) for one in problem.maps for row in tables[""]),
     ]
     for one, name, kind in kinds:

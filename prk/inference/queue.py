@@ -10,11 +10,10 @@ import numpy as np
 
 
 class Batch(NamedTuple):
-    """Samples that are computed together: their queries' numbers, which ones, and since when they wait."""
+    """Samples that are computed together: their queries' numbers, and which ones they are."""
 
     ids: tuple[int, ...]
     samples: np.ndarray
-    since: float
 
 
 class Queue:
@@ -53,8 +52,8 @@ class Queue:
         """Return the next batch, which is due."""
         with self.news:
             chosen = [self.waiting.popleft() for _ in range(min(self.most, len(self.waiting)))]
-        ids, samples, since = zip(*chosen, strict=True)
-        return Batch(ids, np.array(samples, np.int64), since[0])
+        ids, samples, _ = zip(*chosen, strict=True)
+        return Batch(ids, np.array(samples, np.int64))
 
     def wait(self, seconds: float) -> None:
         """Return when something has come since the last call, or after so many seconds."""

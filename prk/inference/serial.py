@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter, deque
 from dataclasses import replace
+from queue import SimpleQueue
 from statistics import median
 from typing import Any
 
@@ -19,7 +20,7 @@ from prk.check import Box, Fields
 from prk.ddp import checkpoint
 from prk.ddp import serial as training
 from prk.inference import audit, quantise
-from prk.inference.problem import TOLERANCE, Inference
+from prk.inference.problem import TAILS, Inference
 from prk.inference.queue import Batch, Queue
 from prk.inference.traffic import Intervals, LoadGen, Own, Plan, Result, Traffic
 from prk.problem import Refusal, Unanimous
@@ -33,9 +34,13 @@ PIECE = 500
 CLOSE, LESS, MOST = {"off": 1.05, "on": 1.3}, 0.95, 40
 # Of the runs by which it searches: the part of a run's queries, their least number, and seconds.
 PART, FEWEST, SECONDS = 0.01, 500, 2.0
+# The least queries that have a 99th percentile.
+FEW = 100
 # Bounds that a server's run lasts at least, and the part of the time by which its queries may come too fast.
 BOUNDS, SLACK = 4, 1.2
-# How often a short run is tried, until one holds.
+# The part of its bound that a batch of a server takes at most.
+WAITS = 1 / 3
+# How often a short run is tried, until one holds: what else the machine does only adds.
 TRIES = 3
 # Queries by which the time of one alone is known.
 ALONE = 20
@@ -63,13 +68,16 @@ class Kernel(kernel.Kernel[Inference]):
             self.model = quantise.quantised(self.model, p.trains, p.trained, samples)
         self.queue = Queue(p.max_batch, p.delay / 1e3)
         self.asked: dict[int, deque[Batch]] = {worker: deque() for worker in self.workers()}
-        self.free = deque(self.workers() * self.depth())
-        self.traffic: Traffic | None = None
+        self.free: deque[int] = deque()
+        self.arrived: SimpleQueue = SimpleQueue()
+        self.traffic: Traffic
         self.wrong = self.unanswered = 0
         self.level = p.qps if p.scenario == "server" else float(p.streams)
         self.given_level = self.level > 0
         # Seconds of a query alone, and of a sample among all.
         self.alone = self.each = 1e-3
+        # Samples a second where nobody waits, and seconds in which no worker then runs out of batches.
+        self.offline = self.rest = 0.0
         # Queries a second of a server's last run.
         self.rate = 1.0
         self.runs: list[dict[str, Any]] = []
@@ -79,7 +87,7 @@ class Kernel(kernel.Kernel[Inference]):
         self.found: list[float] = []
         if leads:
             # What the serial model answers.
-            self.right = self.answers()
+            self.right = self.answers() if p.precision == "int8" else single
             self.answered = np.zeros_like(self.right)
             self.float32 = self.quality(single)
         self.connect()
@@ -133,8 +141,7 @@ class Kernel(kernel.Kernel[Inference]):
 
     def quality(self, answers: np.ndarray) -> float:
         """Return the quality of answers to all samples."""
-        given = torch.from_numpy(answers)
-        return self.trains.judged(self.trains.judge(lambda *_: given, self.tests))
+        return self.trains.judged(self.trains.judge_answers(torch.from_numpy(answers), self.tests))
 
     # What a runtime has of its own.
 
@@ -143,7 +150,7 @@ class Kernel(kernel.Kernel[Inference]):
         return [0]
 
     def depth(self) -> int:
-        """Return how many batches a worker is given before it has answered the first one."""
+        """Return how many batches of the current run a worker is given before it has answered the first."""
         return 1
 
     def submit(self, worker: int, batch: Batch) -> None:
@@ -154,7 +161,19 @@ class Kernel(kernel.Kernel[Inference]):
 
     def collect(self, seconds: float) -> None:
         """Complete the batches that are answered; if there are none, wait for them or for queries."""
-        self.queue.wait(seconds)
+        if self.arrived.empty():
+            self.queue.wait(seconds)
+        while not self.arrived.empty():
+            answer = self.arrived.get()
+            if isinstance(answer, BaseException):
+                raise answer
+            self.complete(*answer)
+
+    def hear(self, answer: Any) -> None:
+        """Have `collect` take in what another thread says of a batch, as for `complete`, or its error."""
+        self.arrived.put(answer)
+        with self.queue.news:
+            self.queue.tell()
 
     def work(self) -> None:
         """Compute what the first member asks for, until it asks for no more."""
@@ -194,20 +213,35 @@ class Kernel(kernel.Kernel[Inference]):
         """Answer every sample once, then find the level at which the timed runs begin."""
         p = self.problem
         samples = len(self.right)
-        self.play(Own(self.queue, samples, [[s % samples] for s in range(ALONE)]))
-        alone = self.play(Own(self.queue, samples, [[s % samples] for s in range(ALONE)]))
-        self.alone = alone.latencies[0.5]
-        plan = self.plan(0.0, 0)
-        every = self.play(LoadGen(self.queue, samples, replace(plan, scenario="offline", accuracy=True)))
+        alone = Own(self.queue, samples, [[s % samples] for s in range(ALONE)])
+        self.play(alone)
+        # What else the machine does only adds.
+        self.alone = min(alone.times)
+        plan = replace(self.plan(0.0, 0), scenario="offline")
+        every = self.play(LoadGen(self.queue, samples, replace(plan, accuracy=True)))
         self.each = every.seconds / samples
-        if p.scenario == "server" and 1e3 * self.alone > p.bound:
+        self.rest = self.each * p.max_batch / 4
+        if p.scenario == "server":
+            self.prepare(plan)
+        if not self.level:
+            self.level = self.search()
+        return 0.0
+
+    def prepare(self, plan: Plan) -> None:
+        """See what a server gives where nobody waits, by an offline `plan`, and how large batches may be."""
+        p = self.problem
+        if 1e3 * self.alone > p.bound:
             works = f"use at least {2e3 * self.alone:.3g}"
             raise Refusal(
                 "--bound", f"{p.bound:g} ms, and a sample alone takes {1e3 * self.alone:.3g}", works
             )
-        if not self.level:
-            self.level = self.search()
-        return 0.0
+        _, _, count = TAILS["offline"]
+        plan = replace(plan, queries=count, seconds=min(p.least, SECONDS), expected=self.each / 2)
+        found = self.play(LoadGen(self.queue, len(self.right), plan))
+        self.offline = found.samples / found.seconds
+        # Whoever comes while a batch is computed waits for that and then for the own one.
+        most = int(WAITS * p.bound / 1e3 * self.offline / len(self.asked))
+        self.queue.most = max(1, min(p.max_batch, most))
 
     def timed(self) -> float:
         """Run once at the level, or as far below it as the bound wants; return the seconds."""
@@ -290,9 +324,11 @@ class Kernel(kernel.Kernel[Inference]):
         quick = p.quick == "on"
         queries = p.count if quick else max(FEWEST, int(PART * p.count))
         if p.scenario == "multi-stream-interval":
-            queries = min(queries, 100)
+            queries = min(queries, FEW)
+        elif p.scenario == "server":
+            # A slow system is not asked for a minute.
+            queries = min(queries, max(FEW, int(SECONDS * level)))
         seconds = p.least if quick else min(SECONDS, p.least)
-        # What else the machine does only adds.
         return any(self.holds(self.play(self.made(level, queries, seconds))) for _ in range(TRIES))
 
     def clear(self) -> None:
@@ -303,12 +339,19 @@ class Kernel(kernel.Kernel[Inference]):
     def play(self, traffic: Traffic) -> Result:
         """Answer the queries of one run; return what it showed. Raises RuntimeError if a member is silent."""
         self.traffic = traffic
-        traffic.start()
+        self.free = deque(self.workers() * self.depth())
+        result = traffic.play(self.serve)
+        self.unanswered += traffic.issued - traffic.answered
+        return result
+
+    def serve(self) -> None:
+        """Give batches to whoever is free, and complete what is answered, until nothing is pending."""
+        traffic, queue = self.traffic, self.queue
         look = time.perf_counter() + LOOK
-        while not traffic.over or any(self.asked.values()):
-            due = self.queue.due()
+        while traffic.pending:
+            due = queue.due()
             if due <= 0 and self.free:
-                worker, batch = self.free.popleft(), self.queue.take()
+                worker, batch = self.free.popleft(), queue.take()
                 if not self.asked[worker]:
                     self.heard[worker] = time.perf_counter()
                 self.asked[worker].append(batch)
@@ -318,10 +361,6 @@ class Kernel(kernel.Kernel[Inference]):
             if time.perf_counter() > look:
                 look = time.perf_counter() + LOOK
                 self.look()
-        if traffic.error:
-            raise traffic.error
-        self.unanswered += traffic.issued - traffic.answered
-        return traffic.result()
 
     def look(self) -> None:
         """Raise RuntimeError if a member has been silent for too long."""
@@ -334,17 +373,14 @@ class Kernel(kernel.Kernel[Inference]):
         """Take a worker's answers to the first batch that it was given, which took it so many seconds."""
         batch = self.asked[worker].popleft()
         self.free.append(worker)
-        assert self.traffic
         self.traffic.complete(batch.ids, outputs)
         # The latency ends above; what follows is no part of it.
         self.heard[worker] = time.perf_counter()
         self.batches[len(outputs)] += 1
         if len(self.computed) < 10_000:
             self.computed.append(seconds)
-        right = self.right[batch.samples]
-        far = np.abs(outputs - right).max(axis=1) > TOLERANCE * np.abs(right).max(axis=1)
-        # What is no number is not close to anything.
-        self.wrong += int(np.count_nonzero(far | ~np.isfinite(outputs).all(axis=1)))
+        alike = self.trains.agree(outputs, self.right[batch.samples])
+        self.wrong += len(outputs) - int(np.count_nonzero(alike))
         self.answered[batch.samples] = outputs
 
     def note_run(self, result: Result) -> None:
@@ -354,6 +390,7 @@ class Kernel(kernel.Kernel[Inference]):
         self.runs.append(
             {
                 "level": self.level,
+                "offline": self.offline,
                 "held": self.holds(result),
                 "queries": result.queries,
                 "samples": result.samples,
@@ -381,7 +418,7 @@ class Kernel(kernel.Kernel[Inference]):
         answers, own = np.empty((0, numbers), np.float32), slice(0, 0)
         if rank == 0:
             answers, own = self.answered, slice(0, samples)
-            lost = 1 - self.quality(self.answered) / self.float32
+            lost = 1 - p.kept(self.quality(self.answered), self.float32)
             errors[0] = [self.wrong, self.unanswered, lost, *self.found]
         return {
             "answers": Box((own, slice(0, numbers)), answers),

@@ -1,12 +1,16 @@
 """Queries as MLPerf's LoadGen makes them, or generators of our own, and what a run of them shows."""
 
+import atexit
 import json
 import math
+import os
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +67,15 @@ class Result:
 
 
 class Traffic:
-    """A run's queries, which a thread of their own puts into the queue; `over` once all are answered."""
+    """A run's queries, which go into the queue.
+
+    In a closed run the next query is asked when the last one is answered, so that who asks and who answers
+    take turns in one thread. In an open one the clock says when, so that a thread of its own asks.
+    """
+
+    closed = True
+    # Whether nobody waits for single answers.
+    patient = False
 
     def __init__(self, queue: Queue, samples: int):
         self.queue, self.samples = queue, samples
@@ -72,8 +84,22 @@ class Traffic:
         self.error: BaseException | None = None
         self.began = self.ended = 0.0
 
-    def start(self) -> None:
-        threading.Thread(target=self._run, daemon=True).start()
+    @property
+    def pending(self) -> bool:
+        """Tell whether something waits for its answer, or may still be asked."""
+        return self.answered < self.issued or not (self.closed or self.over)
+
+    def play(self, serve: Callable[[], None]) -> Result:
+        """Ask all queries, and have them answered by `serve`, which returns when nothing is pending."""
+        self.serve = serve
+        if self.closed:
+            self.run()
+        else:
+            threading.Thread(target=self._run, daemon=True).start()
+            serve()
+        if self.error:
+            raise self.error
+        return self.result()
 
     def _run(self) -> None:
         try:
@@ -90,6 +116,8 @@ class Traffic:
             self.began = time.perf_counter()
         self.issued += len(asked)
         self.queue.put(asked)
+        if self.closed:
+            self.serve()
 
     def complete(self, ids: Iterable[int], outputs: np.ndarray) -> None:
         """Take the answers to some samples, a row each."""
@@ -122,10 +150,22 @@ class LoadGen(Traffic):
         super().__init__(queue, samples)
         self.plan = plan
         self.log: dict[str, Any] = {}
+        self.library: Any = None
+        self.closed = plan.scenario != "server"
+        self.patient = plan.scenario == "offline"
+
+    def play(self, serve: Callable[[], None]) -> Result:
+        try:
+            return super().play(serve)
+        except BaseException:
+            # Its threads are left where they are, and would end the process by a signal.
+            atexit.register(leave)
+            raise
 
     def run(self) -> None:
         import mlperf_loadgen as lg
 
+        self.library = lg
         with tempfile.TemporaryDirectory(prefix="prk-loadgen-") as folder:
             logs = lg.LogSettings()
             logs.log_output.outdir = folder
@@ -177,13 +217,11 @@ class LoadGen(Traffic):
         self.ask([(one.id, one.index) for one in asked])
 
     def answer(self, ids: Iterable[int], outputs: np.ndarray) -> None:
-        import mlperf_loadgen as lg
-
-        # The numbers stay where they are until this call returns.
-        first, size = outputs.ctypes.data, outputs.strides[0]
-        lg.QuerySamplesComplete(
-            [lg.QuerySampleResponse(one, first + place * size, size) for place, one in enumerate(ids)]
-        )
+        lg = self.library
+        # The numbers stay where they are until this call returns; their `ctypes` take longer to make.
+        first, size = outputs.__array_interface__["data"][0], outputs.strides[0]
+        places = range(first, first + outputs.nbytes, size)
+        lg.QuerySamplesComplete(list(map(lg.QuerySampleResponse, ids, places, repeat(size))))
 
     def result(self) -> Result:
         streams, log = self.plan.streams, self.log
@@ -209,23 +247,25 @@ def logged(text: str) -> dict[str, Any]:
     return {entry["key"]: entry["value"] for entry in map(json.loads, lines)}
 
 
+def leave() -> None:
+    """End a process that has failed, whatever else runs in it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
 class Own(Traffic):
     """Queries of a generator of our own, each answered before the next one: `asked` are their samples."""
 
     def __init__(self, queue: Queue, samples: int, asked: Iterable[Sequence[int]]):
         super().__init__(queue, samples)
         self.asked = asked
-        self.missing = 0
-        self.done = threading.Condition()
         self.times: list[float] = []
 
     def query(self, samples: Sequence[int]) -> None:
-        """Ask one query, and wait for its answer."""
-        self.missing = len(samples)
+        """Ask one query, and have it answered."""
         begin = time.perf_counter()
         self.ask([(0, int(sample)) for sample in samples])
-        with self.done:
-            self.done.wait_for(lambda: not self.missing)
         self.times.append(time.perf_counter() - begin)
 
     def run(self) -> None:
@@ -233,9 +273,7 @@ class Own(Traffic):
             self.query(samples)
 
     def answer(self, ids: Iterable[int], outputs: np.ndarray) -> None:
-        with self.done:
-            self.missing -= len(outputs)
-            self.done.notify()
+        """Nobody asks for what the answers are."""
 
     def result(self) -> Result:
         return Result(
@@ -283,6 +321,3 @@ def percentiles(times: Sequence[float]) -> dict[float, float]:
     """Return the times by percentile, as LoadGen counts: that of which so many are below."""
     ordered = sorted(times)
     return {p: ordered[int(len(ordered) * p)] for p in PERCENTILES} if ordered else {}
-
-
-Make = Callable[[Queue], Traffic]

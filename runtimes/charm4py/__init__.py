@@ -139,7 +139,6 @@ class Runtime(Tagged):
         ),
         "allreduce": Cell(only={"collective": ("allreduce",)}, messages=_sent.collective),
         "layers": Cell(absent=_sent.ALONE),
-        "inference": Cell(absent="queries come from another thread, which cannot wake a chare"),
         "models": Cell(absent=_sent.ALONE),
         "ddp": Cell(absent="a replica of the model has a process to itself, which chares share"),
     }

@@ -1,5 +1,6 @@
 """Inference under load, MPI two-sided: the first rank takes queries, the others compute batches."""
 
+import os
 import time
 from collections import deque
 
@@ -11,6 +12,8 @@ from prk.inference.queue import Batch
 
 # Tags: a batch's samples, of which there are none at the end, and its answers with the seconds they took.
 ASKED, ANSWERED = 1, 2
+# Seconds; a shorter rest takes longer than it says.
+REST = 2e-4
 
 
 class Kernel(serial.Kernel):
@@ -20,8 +23,8 @@ class Kernel(serial.Kernel):
         return list(range(1, self.comm.size)) or [0]
 
     def depth(self) -> int:
-        # Offline nobody waits, and a worker finds its next batch there.
-        return 2 if self.problem.scenario == "offline" and self.comm.size > 1 else 1
+        # Where nobody waits a worker finds its next batch there.
+        return 2 if self.traffic.patient and self.comm.size > 1 else 1
 
     def connect(self) -> None:
         _, self.numbers = self.problem.trains.answers(self.problem.trained)
@@ -48,8 +51,14 @@ class Kernel(serial.Kernel):
             count = self.status.Get_count(MPI.FLOAT) - 1
             outputs = self.message[:count].reshape(-1, self.numbers)
             self.complete(worker, outputs, float(self.message[count]))
+        elif self.traffic.patient and self.rest > REST:
+            # Workers have their next batches.
+            time.sleep(self.rest)
+        elif self.traffic.closed:
+            # To a rank that shares the core.
+            os.sched_yield()
         else:
-            # To the thread that asks, or to a rank that shares the core.
+            # Or to the thread that asks.
             time.sleep(0)
 
     def work(self) -> None:

@@ -8,7 +8,7 @@ from prk.job import Job, Outcome
 from prk.runtime import Cell, Clocks, Option, Options
 from prk.team import Crew, Solo
 
-from .. import _pic, _sent
+from .. import _pic
 from .._pic import BLOCKS, PERIOD
 from .._threads import Threads, count, refuse
 
@@ -54,7 +54,6 @@ class Runtime(Threads):
         "adaptive": Cell(absent="threads multiply tiles where they lie: nothing travels"),
         "allreduce": Cell(absent="one process is one member, with no other one to reduce with"),
         "layers": Cell(crew=True, only={"dtype": ("float32",)}),
-        "inference": Cell(absent=_sent.OWN_THREADS),
         "models": Cell(absent="PyTorch computes with threads of its own: torch with --threads"),
         "ddp": Cell(absent="PyTorch computes with threads of its own, see --torch-threads"),
     }

@@ -542,3 +542,30 @@ def test_a_list_of_the_summary_is_drawn_in_its_order(tmp_path):
     assert axes.get_xlim()[0] == 0
     # Nine points would hide one another.
     assert not [p for p in timelines(["every", "backoff", "never"]) if p.name.endswith("table-0")]
+
+
+def test_a_limit_of_x_is_an_upright_line_and_of_many_points_those_on_most_cores_are_drawn(tmp_path):
+    made = {"kernel": "inference", "scenario": "server", "quick": "off", "figure": "one"}
+    points = planned(
+        {**made, "runtime": "serial"}, {**made, "runtime": ["mpi1", "dask", "numba"], "ranks": [2, 3]}
+    ).points
+    own = {"throughput": 10.0, "bound": 15.0, "offline": 0.8}
+    found = with_tables(tmp_path, points, lambda p: [own])
+    share = tuple({"latency": float(ms), "share": ms / 20} for ms in (2, 8, 12))
+    panels = {p.title: p for p in curves.panels([replace(r, lists={"latencies": share}) for r in found])}
+    panel = next(p for title, p in panels.items() if "share of queries" in title)
+    assert panel.limits == {"bound (ms): 15": 15.0}
+    assert {s.label for s in panel.series} == {
+        "serial, 1 core",
+        "mpi1, 3 cores",
+        "dask, 3 cores",
+        "numba, 3 cores",
+    }
+    assert "each on the most cores only" in panel.notes
+    axes = figures.draw(panel).axes[0]
+    (line,) = (one for one in axes.lines if one.get_gid() == "limit bound (ms): 15")
+    assert list(line.get_xdata()) == [15, 15]
+    assert axes.get_xlim()[1] > 15
+    against = next(p for title, p in panels.items() if "server against offline" in title)
+    assert not against.limits
+    assert {d.y for s in against.series for d in s.dots} == {0.8}

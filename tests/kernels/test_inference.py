@@ -1,7 +1,9 @@
 """Inference under load: statistics, scenarios, what is refused, and how those who cheat are caught."""
 
 import json
+import math
 import re
+import struct
 import sys
 import time
 from dataclasses import replace
@@ -13,14 +15,17 @@ import torch
 from scipy.special import betainc
 
 from prk import cli
-from prk.ddp import checkpoint
+from prk.ddp import checkpoint, models
+from prk.ddp.problem import Ddp
+from prk.ddp.workloads import fashion_mnist
 from prk.inference import quantise, serial, statistics
-from prk.inference.problem import Inference
+from prk.inference.problem import LOST, Inference
 from prk.inference.queue import Queue
 from prk.inference.traffic import Intervals, LoadGen, Plan
 from prk.problem import Refusal
 from prk.run.timing import measure
 from prk.team import Solo
+from tests.endurance import SPARE, grown
 from tests.launch import ROOT, kernel, own_lines, run
 
 SCHEMA = json.loads((ROOT / "prk" / "records" / "schema-2.json").read_text())
@@ -59,18 +64,26 @@ def test_an_estimate_leaves_out_what_may_be_late():
     assert statistics.estimate(times[:63], 0.9) is None
 
 
+def answered(traffic, seconds=()):
+    """Answer all queries by nothing, each as many seconds late as said; return what the run showed."""
+    late = iter(seconds)
+
+    def serve():
+        while traffic.pending:
+            if traffic.queue.due() > 0:
+                traffic.queue.wait(0.1)
+            else:
+                batch = traffic.queue.take()
+                time.sleep(next(late, 0))
+                traffic.complete(batch.ids, np.zeros((len(batch.ids), 4), np.float32))
+
+    return traffic.play(serve)
+
+
 def said(plan):
     """Return what LoadGen says of early stopping after a run in which nothing is computed."""
-    queue = Queue(8, 0.0)
-    traffic = LoadGen(queue, 50, plan)
-    traffic.start()
-    while not traffic.over:
-        if queue.due() > 0:
-            queue.wait(0.1)
-        else:
-            batch = queue.take()
-            traffic.complete(batch.ids, np.zeros((len(batch.ids), 4), np.float32))
-    assert not traffic.error
+    traffic = LoadGen(Queue(8, 0.0), 50, plan)
+    answered(traffic)
     return traffic.log["early_stopping_result"]
 
 
@@ -107,13 +120,15 @@ def records(tmp_path_factory):
         ("multi-stream", "mpi1", 3),
         ("multi-stream-interval", "serial", 1),
         ("server", "mpi1", 2),
+        ("single-stream", "charm4py", 2),
+        ("server", "numba", 3),
         ("offline", "dask", 2),
     ):
-        path = folder / f"{scenario}.json"
+        path = folder / f"{scenario}-{name}.json"
         words = ["--scenario", scenario, "--quick", "--interval", 20, "--json", path]
         done = kernel("inference", *words, on=name, size=size, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
-        found[scenario] = json.loads(path.read_text())
+        found[scenario, name] = json.loads(path.read_text())
     # Nor are logs left there.
     assert {p.name for p in folder.iterdir() if p.suffix != ".json"} == {
         "audit.config",
@@ -130,7 +145,7 @@ def test_records_state_their_scenario_s_metric_and_that_quick_runs_are_not_valid
         "multi-stream-interval": "largest N",
         "server": "within the bound",
     }
-    for scenario, made in records.items():
+    for (scenario, _), made in records.items():
         jsonschema.validate(made, SCHEMA)
         stated = {name for name, metric in made["metrics"].items() if metric["values"]}
         assert stated == {"rate", "top-1", *([own[scenario]] if scenario in own else [])}
@@ -146,9 +161,44 @@ def test_quality_is_the_same_everywhere(records):
 
 
 def test_a_server_s_rate_keeps_the_bound(records):
-    (row,) = records["server"]["table"]
-    assert row["p99"] <= row["bound"] == 15
-    assert row["level"] == records["server"]["metrics"]["within the bound"]["values"][0]
+    for (scenario, _), made in records.items():
+        (row,) = made["table"]
+        if scenario == "server":
+            assert row["p99"] <= row["bound"] == 15
+            assert row["level"] == made["metrics"]["within the bound"]["values"][0]
+            assert row["offline"] > 0
+        else:
+            assert row["bound"] is row["offline"] is None
+
+
+def test_batches_of_a_server_take_a_part_of_its_bound():
+    made = Steady(Inference(scenario="server", bound=30.0, qps=10.0, quick="on"), Solo(), {})
+    made.repeat(1)
+    # A sample takes a millisecond.
+    assert 6 <= made.queue.most <= 10
+    assert made.offline == pytest.approx(1000, rel=0.3)
+
+
+def test_the_light_model_is_served_from_its_check_point_and_keeps_less(tmp_path, monkeypatch):
+    few = {name: (60 if "train" in name else 40, *shape[1:]) for name, shape in fashion_mnist.FILES.items()}
+    monkeypatch.setattr(fashion_mnist, "FILES", few)
+    for name, shape in few.items():
+        header = struct.pack(f">I{len(shape)}I", 0x800 + len(shape), *shape)
+        body = (np.arange(math.prod(shape)) * 7919 % 10007 % (256 if len(shape) > 1 else 10)).astype(np.uint8)
+        (tmp_path / name).write_bytes(header + body.tobytes())
+    light = Ddp(workload="fashion-mnist-light", data=str(tmp_path), seed=3)
+    weights = [weight.detach().numpy() for weight in models.model(light).parameters()]
+    assert [weight.size for weight in weights] == light.trains.weights(light)
+    checkpoint.save(str(tmp_path / "light"), "fashion-mnist-light", weights)
+    given = {"data": str(tmp_path), "checkpoint": str(tmp_path / "light"), "scenario": "offline"}
+    made, checks = inferred(workload="fashion-mnist-light", **given)
+    assert not invalid(checks)
+    assert checks[LOST].tolerance == pytest.approx(0.02)
+    # In other batches, one by one.
+    alone = np.concatenate([made.compute(np.array([sample])) for sample in range(40)])
+    assert np.abs(made.answered - alone).max() <= 1e-4 * np.abs(alone).max()
+    line = refused("--workload", "fashion-mnist", "--data", tmp_path, "--checkpoint", tmp_path / "light")
+    assert "holds fashion-mnist-light (23 weights, 9034 numbers), expected a check-point of" in line
 
 
 def test_int8_keeps_the_quality_and_fewer_steps_do_not(monkeypatch):
@@ -161,6 +211,14 @@ def test_int8_keeps_the_quality_and_fewer_steps_do_not(monkeypatch):
     monkeypatch.setattr(quantise, "STEPS", 1)
     _, checks = inferred(precision="int8")
     assert invalid(checks) == ["lost share of the quality in single precision"]
+
+
+class Steady(serial.Kernel):
+    """Takes a millisecond a sample."""
+
+    def compute(self, samples):
+        time.sleep(1e-3 * len(samples))
+        return super().compute(samples)
 
 
 class Slow(serial.Kernel):
@@ -250,19 +308,9 @@ def test_batches_are_full_or_late():
 
 
 def test_intervals_that_a_query_lasts_into_are_skipped():
-    queue = Queue(100, 0.0)
     plan = Plan("multi-stream-interval", queries=5, seconds=0.0, seed=1, streams=2, interval=0.05)
-    traffic = Intervals(queue, 10, plan)
-    traffic.start()
-    for number in range(5):
-        while queue.due() > 0:
-            queue.wait(0.01)
-        batch = queue.take()
-        time.sleep(0.07 if number == 2 else 0)
-        traffic.complete(batch.ids, np.zeros((2, 1), np.float32))
-    while not traffic.over:
-        time.sleep(1e-3)
-    assert traffic.result().late == pytest.approx(1 / 5)
+    traffic = Intervals(Queue(100, 0.0), 10, plan)
+    assert answered(traffic, [0, 0, 0.07]).late == pytest.approx(1 / 5)
     assert traffic.seconds > 5 * 0.05
 
 
@@ -352,3 +400,52 @@ def test_a_member_that_says_nothing_ends_the_run(monkeypatch):
     monkeypatch.setattr(serial.Kernel, "submit", lambda *_: None)
     with pytest.raises(RuntimeError, match="member 0 has not answered"):
         inferred()
+
+
+FAILING = """
+import sys
+from prk import cli
+from prk.inference import serial
+
+compute = serial.Kernel.compute
+
+
+def compute_or_fail(self, samples):
+    if self.number:
+        raise RuntimeError("no more")
+    return compute(self, samples)
+
+
+serial.Kernel.compute = compute_or_fail
+sys.exit(cli.main("inference", sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--scenario", "single-stream"],
+        ["--scenario", "server", "--qps", 100],
+        ["--runtime", "numba", "--threads", 2, "--scenario", "offline"],
+    ],
+)
+def test_a_model_that_fails_inside_loadgen_ends_the_run_with_the_reason(words):
+    begin = time.time()
+    done = run(sys.executable, "-c", FAILING, *words, "--duration", 30)
+    assert done.returncode == 1
+    assert "no more" in done.stderr
+    assert time.time() - begin < 25
+
+
+def test_without_loadgen_the_line_says_what_installs_it(monkeypatch, capsys):
+    monkeypatch.setattr(Inference, "requires", ("a_package_that_is_absent",))
+    assert cli.main("inference", []) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "a_package_that_is_absent is not installed; pip install 'prk[ml,inference]'" in line
+
+
+def test_a_member_that_grows_is_noticed():
+    sizes = [100 << 20] * 40
+    assert not grown([0, *sizes])
+    assert not grown([size + SPARE // 80 * place for place, size in enumerate(sizes)])
+    assert grown([size + (place << 20) for place, size in enumerate(sizes)]) > 10 << 20

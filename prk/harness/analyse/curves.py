@@ -59,6 +59,8 @@ class Panel:
     # What the markers are.
     marker: str = "median"
     series: list[Series] = field(default_factory=list)
+    # What x must not exceed, by label: upright lines.
+    limits: dict[str, float] = field(default_factory=dict)
     # Other lines: label to (x, y) pairs.
     lines: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -180,8 +182,12 @@ def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
     over, of = (headings.get(name, (name,))[0] for name in (curve.x or "cores", curve.y))
     panel = Panel("", f"{_title(rows)}: {curve.title}", over, of, linear=bool(curve.source))
     if curve.source and len(rows) > FEW:
-        panel.why = f"{len(rows)} points are too many, name a figure of at most {FEW}"
-        return panel
+        chosen = _largest(rows)
+        if len(chosen) > FEW:
+            panel.why = f"{len(rows)} points are too many, name a figure of at most {FEW}"
+            return panel
+        panel.notes.append("each on the most cores only")
+        rows = chosen
     over_parameter = curve.x in rows[0].point.parameters
     if over_parameter and len({row.point.parameters[curve.x] for row in rows}) < 2:
         panel.why = f"all points have the same {over}"
@@ -203,7 +209,20 @@ def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
     panel.series = [s for s in series.values() if s.dots]
     if not panel.series:
         panel.why = f"no valid launch states {panel.y_label}"
+    limits = {line[curve.limit] for row in rows for line in row.own if line.get(curve.limit) is not None}
+    name = headings.get(curve.limit, (curve.limit,))[0]
+    panel.limits = {f"{name}: {value:g}": value for value in sorted(limits)}
     return panel
+
+
+def _largest(rows: Sequence[Row]) -> list[Row]:
+    """Return of what differs in its cores only the rows on the most of them."""
+    label = labels(rows)
+    most: dict[str, int] = {}
+    for row in rows:
+        name = label[row.point.id]
+        most[name] = max(most.get(name, 0), _cores(row))
+    return [row for row in rows if _cores(row) == most[label[row.point.id]]]
 
 
 def mapped(rows: Sequence[Row], one: Map) -> list[Panel]:

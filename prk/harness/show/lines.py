@@ -42,7 +42,8 @@ def _axes(axes: Any, panel: Panel) -> None:
         axes.set_xscale("log", base=2)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: whole(x, panel.x_label)))
-    axes.set_xlim(*(_span(panel.first, xs[-1]) if panel.linear else (xs[0] / 1.35, xs[-1] * 1.35)))
+    last = max(xs[-1], *panel.limits.values()) if panel.limits else xs[-1]
+    axes.set_xlim(*(_span(panel.first, last) if panel.linear else (xs[0] / 1.35, last * 1.35)))
     axes.xaxis.set_major_locator(FixedLocator(_apart(axes, xs, panel.x_label)))
     scale(axes.yaxis, axes.set_yscale, axes.set_ylim, values(panel))
     axes.set_xlabel(panel.x_label)
@@ -113,6 +114,8 @@ def compared(axes: Any, panel: Panel) -> None:
         if len(set(ys)) == 1:
             xs, ys = [x0, x1], [ys[0], ys[0]]
         axes.plot(xs, ys, label=label, zorder=1, **look(label))
+    for label, x in panel.limits.items():
+        axes.axvline(x, label=label, zorder=1, gid=f"limit {label}", **look(label))
 
 
 def look(label: str) -> dict[str, Any]:

@@ -1,0 +1,27 @@
+from prk.inference.traffic import LoadGen
+
+from .._tagged import inference
+from .team import Timed
+
+
+class Kernel(Timed, inference.Kernel):
+    """The chare that takes queries, or one that computes.
+
+    Answers are messages, and come while the first chare waits for one to itself, again and again.
+    """
+
+    def play(self, traffic):
+        if isinstance(traffic, LoadGen):
+            # Its threads look at its stack, which is put aside while another chare runs.
+            traffic.closed = False
+        return super().play(traffic)
+
+    def collect(self, seconds):
+        if not any(self.asked.values()):
+            super().collect(seconds)
+            return
+        if self.answers_tag not in self.comm.inbox:
+            self.comm.send(0, "looked")
+            self.comm.receive("looked")
+        while self.answers_tag in self.comm.inbox:
+            self.complete(*self.comm.receive(self.answers_tag))
