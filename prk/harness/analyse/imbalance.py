@@ -88,14 +88,17 @@ def imbalance(row: Row, kind: str) -> float | None:
 
 
 def groups(rows: Sequence[Row]) -> list[list[Strategy]]:
-    """Return what is compared: points of one runtime and layout, on problems that differ by numbers."""
+    """Return what is compared: points of one runtime and layout, on problems that differ by numbers.
+
+    Strategies without one that balances nothing are not: nobody could tell what they give.
+    """
     found: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         own = registry.problem_class(row.point.kernel).balancing
         if own and not row.predicted and _setting(row, own) is not None:
             found.setdefault(_kind(row), []).append(row)
     several = ([Strategy(row, name(row), _base(row, own)) for row in own] for own in found.values())
-    return [own for own in several if len({one.name for one in own}) > 1]
+    return [own for own in several if len({one.name for one in own}) > 1 and any(one.gain for one in own)]
 
 
 def _kind(row: Row) -> tuple[Any, ...]:
