@@ -1,6 +1,7 @@
 """Inference under load on tagged messages: the first member takes queries, the others compute batches."""
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +22,12 @@ class Kernel(serial.Kernel):
         # Where nobody waits a worker finds its next batch there.
         return 2 if self.traffic.patient and self.comm.size > 1 else 1
 
-    def together(self, lead):
+    def together(self, lead: Any) -> float:
         self.comm.repetitions += 1
         return super().together(lead)
 
     @property
-    def answers_tag(self):
+    def answers_tag(self) -> tuple[str, int]:
         return "answers", self.comm.repetitions
 
     def submit(self, worker: int, batch: Batch) -> None:

@@ -1,4 +1,4 @@
-from prk.inference.traffic import LoadGen
+from prk.inference.traffic import LoadGen, Result, Traffic
 
 from .._tagged import inference
 from .team import Timed
@@ -10,13 +10,13 @@ class Kernel(Timed, inference.Kernel):
     Answers are messages, and come while the first chare waits for one to itself, again and again.
     """
 
-    def play(self, traffic):
+    def play(self, traffic: Traffic) -> Result:
         if isinstance(traffic, LoadGen):
             # Its threads look at its stack, which is put aside while another chare runs.
             traffic.closed = False
         return super().play(traffic)
 
-    def collect(self, seconds):
+    def collect(self, seconds: float) -> None:
         if not any(self.asked.values()):
             super().collect(seconds)
             return
