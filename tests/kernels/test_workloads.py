@@ -4,13 +4,14 @@ import gzip
 import importlib
 import struct
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from prk.check import combined
+from prk.check import Partial, combined
 from prk.ddp import descriptions, go, replay, scenes, scores, sequences, serial, similarity, workload
 from prk.ddp.problem import Ddp
 from prk.ddp.workloads import detection, fashion_mnist, image_compression, self_play, speech
@@ -87,7 +88,8 @@ def small(monkeypatch, folder):
 def trained(problem, size):
     """Return kernels and checks of a training by a team of threads."""
     shelf, meeting = [None] * size, threading.Barrier(size)
-    kernels, partials = [None] * size, [{}] * size
+    kernels: list[Any] = [None] * size
+    partials: list[Partial] = [{}] * size
 
     class Kernel(serial.Kernel):
         def backward(self, loss):
@@ -290,7 +292,7 @@ def test_data_that_are_not_here_are_named_with_what_brings_them(name, tmp_path):
 def test_boxes_are_found_where_their_digits_are():
     """What a detector would say that knew all comes back as the scene's own boxes."""
     _, boxes, labels = scenes.composed(8, detection.SIDE, detection.SIZES, detection.MOST, False)
-    sums = 0
+    sums = np.zeros(scenes.CLASSES * 2 * (scores.STEPS + 1))
     for own, named in zip(boxes, labels, strict=True):
         apart, right_ones = detection.matched(own, named)
         answers = np.zeros((len(apart), scenes.CLASSES + 5), np.float32)
@@ -300,7 +302,7 @@ def test_boxes_are_found_where_their_digits_are():
         found = detection.detected(answers)
         assert sorted(found[2]) == sorted(named[there])
         assert np.abs(np.sort(found[0], 0) - np.sort(own[there], 0)).max() < 1e-3
-        sums = sums + scores.detection_counts(*found, (own[there], named[there]), scenes.CLASSES)
+        sums += scores.detection_counts(*found, (own[there], named[there]), scenes.CLASSES)
     assert scores.average_precision(sums, scenes.CLASSES) == 1
 
 
