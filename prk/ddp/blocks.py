@@ -103,7 +103,7 @@ class Transformer(Sequences):
     ):
         super().__init__(length, *ends)
         self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
-        shape = {"dropout": 0.0, "batch_first": True, "norm_first": True}
+        shape: dict[str, Any] = {"dropout": 0.0, "batch_first": True, "norm_first": True}
         encoder = nn.TransformerEncoderLayer(width, heads, 2 * width, **shape)
         decoder = nn.TransformerDecoderLayer(width, heads, 2 * width, **shape)
         norm = nn.LayerNorm(width)

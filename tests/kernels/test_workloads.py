@@ -4,13 +4,14 @@ import gzip
 import importlib
 import struct
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from prk.check import combined
+from prk.check import Partial, combined
 from prk.ddp import descriptions, go, replay, scenes, scores, sequences, serial, similarity, workload
 from prk.ddp.problem import Ddp
 from prk.ddp.workloads import detection, fashion_mnist, image_compression, self_play, speech
@@ -87,7 +88,8 @@ def small(monkeypatch, folder):
 def trained(problem, size):
     """Return kernels and checks of a training by a team of threads."""
     shelf, meeting = [None] * size, threading.Barrier(size)
-    kernels, partials = [None] * size, [{}] * size
+    kernels: list[Any] = [None] * size
+    partials: list[Partial] = [{}] * size
 
     class Kernel(serial.Kernel):
         def backward(self, loss):
@@ -167,7 +169,8 @@ def test_bleu_is_sacrebleu_s():
     references = sentences(40)
     answers = [r if i % 3 else r[: 2 * (i % 5) + 3] for i, r in enumerate(references)]
     answers[4] = "e e e e"
-    sums = sum(scores.bleu_counts(a.split(), r.split()) for a, r in zip(answers, references, strict=True))
+    pairs = zip(answers, references, strict=True)
+    sums = np.sum([scores.bleu_counts(one.split(), other.split()) for one, other in pairs], axis=0)
     known = sacrebleu.corpus_bleu(answers, [references], tokenize="none", smooth_method="none")
     assert 20 < known.score < 95
     assert scores.bleu(sums) == pytest.approx(known.score, abs=1e-9)
@@ -290,7 +293,7 @@ def test_data_that_are_not_here_are_named_with_what_brings_them(name, tmp_path):
 def test_boxes_are_found_where_their_digits_are():
     """What a detector would say that knew all comes back as the scene's own boxes."""
     _, boxes, labels = scenes.composed(8, detection.SIDE, detection.SIZES, detection.MOST, False)
-    sums = 0
+    sums = np.zeros(scenes.CLASSES * 2 * (scores.STEPS + 1))
     for own, named in zip(boxes, labels, strict=True):
         apart, right_ones = detection.matched(own, named)
         answers = np.zeros((len(apart), scenes.CLASSES + 5), np.float32)
@@ -300,7 +303,7 @@ def test_boxes_are_found_where_their_digits_are():
         found = detection.detected(answers)
         assert sorted(found[2]) == sorted(named[there])
         assert np.abs(np.sort(found[0], 0) - np.sort(own[there], 0)).max() < 1e-3
-        sums = sums + scores.detection_counts(*found, (own[there], named[there]), scenes.CLASSES)
+        sums += scores.detection_counts(*found, (own[there], named[there]), scenes.CLASSES)
     assert scores.average_precision(sums, scenes.CLASSES) == 1
 
 
