@@ -99,6 +99,9 @@ class Ddp(Problem):
     rules: str = parameter(
         STEPS, "how trainings are timed: by their steps alone, or as MLPerf does", (STEPS, MLPERF), "Rules"
     )
+    accumulate: int = parameter(
+        1, "micro-batches a step, whose gradients add up before they are averaged", label="Micro-batches"
+    )
     weights: int = parameter(
         6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)", size=True
     )
@@ -179,15 +182,18 @@ class Ddp(Problem):
         least = (
             ("--batch", self.batch),
             ("--seeds", self.seeds),
+            ("--accumulate", self.accumulate),
             ("--torch-threads", self.torch_threads),
         )
         for option, value in least:
             if value < 1:
                 raise Refusal(option, f"{value} is too small", "use at least 1")
-        if self.batch % size:
-            below, above = self.batch // size * size, (self.batch // size + 1) * size
+        parts = size * self.accumulate
+        if self.batch % parts:
+            below, above = self.batch // parts * parts, (self.batch // parts + 1) * parts
             works = f"{below} or {above}" if below else f"{above}"
-            raise Refusal("--batch", f"{self.batch} does not divide over {size} ranks", f"use {works}")
+            each = f" with {self.accumulate} micro-batches each" if self.accumulate > 1 else ""
+            raise Refusal("--batch", f"{self.batch} does not divide over {size} ranks{each}", f"use {works}")
         if self.epochs < 0:
             raise Refusal("--epochs", f"{self.epochs} is too few", "use at least 1, or 0 for --iterations")
         if self.learning_rate <= 0:
@@ -331,7 +337,7 @@ class Ddp(Problem):
             "epochs": row["epochs"] if case.valid else None,
             "samples/s": row["throughput"],
             "global_batch_size": self.batch,
-            "gradient_accumulation_steps": 1,
+            "gradient_accumulation_steps": self.accumulate,
             "opt_base_learning_rate": self.learning_rate,
             "train_samples": self.trains.samples(self),
             "eval_samples": first["tested"],

@@ -99,13 +99,25 @@ class Kernel(kernel.Kernel[Ddp]):
         """Return one member's share of a step's batch."""
         return self.problem.trains.batch(self.problem, self.data, self.problem.share(step, rank, size), step)
 
-    def train(self, batch: Tensors, backward: Any) -> float:
-        """Run one step of the optimizer; return the loss."""
+    def batches(self, step: int) -> list[Tensors]:
+        """Return this member's micro-batches of a step: shares of as many more members."""
+        each = self.problem.accumulate
+        first = self.comm.rank * each
+        return [self.batch(step, first + number, self.comm.size * each) for number in range(each)]
+
+    def train(self, batches: Sequence[Tensors], backward: Any) -> float:
+        """Run one step of the optimizer; return the loss. Gradients add up; the last are averaged."""
         self.clear()
-        loss = self.problem.trains.loss(self.forward, batch)
-        backward(loss)
+        losses = [self.add(batch, self.backward_alone) for batch in batches[:-1]]
+        losses.append(self.add(batches[-1], backward))
         self.optimizer.step()
-        return loss.item()
+        return float(sum(loss.item() for loss in losses))
+
+    def add(self, batch: Tensors, backward: Any) -> torch.Tensor:
+        """Add a micro-batch's part to the gradient; return its part of the loss."""
+        loss = self.problem.trains.loss(self.forward, batch) / self.problem.accumulate
+        backward(loss)
+        return loss
 
     def repeat(self, count: int) -> None:
         """Run `count` steps, testing the model after each epoch; only the steps are timed.
@@ -117,11 +129,11 @@ class Kernel(kernel.Kernel[Ddp]):
             self.clock.run(self.comm)
             self.data, self.tests = models.tensors(p)
         for step in range(len(self.laps), len(self.laps) + count):
-            batch = self.batch(step, self.comm.rank, self.comm.size)
+            batches = self.batches(step)
             models.set_learning_rate(self.optimizer, p, step)
             before = self.flat() if step in self.judged else None
             begin = time.perf_counter()
-            loss = self.train(batch, self.backward)
+            loss = self.train(batches, self.backward)
             self.laps.append(time.perf_counter() - begin)
             self.losses.append(loss)
             if before is not None:
@@ -229,12 +241,12 @@ class Kernel(kernel.Kernel[Ddp]):
         if self.problem.save and self.comm.rank == 0:
             trained = [w.detach().numpy() for w in self.weights]
             checkpoint.save(self.problem.save, self.problem.workload, trained)
-        batch = self.batch(0, self.comm.rank, self.comm.size)
+        batches = self.batches(0)
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0
         kinds = {
-            "compute": lambda: self.train(batch, self.backward_alone),
-            "step": lambda: self.train(batch, self.backward),
+            "compute": lambda: self.train(batches, self.backward_alone),
+            "step": lambda: self.train(batches, self.backward),
             "alone": self.average_only,
         }
         seconds = np.zeros((PROBES, len(kinds)))

@@ -28,10 +28,10 @@ class Kernel(serial.Kernel):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         return self.wrapped(*inputs)
 
-    def train(self, batch, backward):
+    def add(self, batch, backward):
         # The wrapper decides in the forward pass whether the backward pass will communicate.
         self.wrapped.require_backward_grad_sync = backward != self.backward_alone
-        return super().train(batch, backward)
+        return super().add(batch, backward)
 
     def average_only(self) -> None:
         for message in self.messages:
