@@ -19,7 +19,7 @@ export PRTE_ALLOW_RUN_AS_ROOT = 1
 export PRTE_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: demo test check docs bench conformance mutants mutation soak schedules clean
+.PHONY: demo test check docs bench quality conformance mutants mutation soak schedules clean
 
 demo: $(VENV)/demo
 	mpirun -n 2 python -m prk.stencil --n 2000
@@ -47,6 +47,10 @@ docs: $(VENV)/develop
 
 bench: $(VENV)/develop
 	python benchmarks/ratios.py --runtime all
+
+# Every workload to its target, with logs; RUNS=5 trains each with as many seeds.
+quality: $(VENV)/develop
+	python benchmarks/quality.py --runs $(or $(RUNS),1)
 
 conformance: $(VENV)/develop
 	python -m prk.conformance all --junit results/conformance/junit.xml --html results/conformance/checks.html
