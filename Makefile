@@ -48,6 +48,10 @@ docs: $(VENV)/develop
 bench: $(VENV)/develop
 	python benchmarks/ratios.py --runtime all
 
+# What takes too long for `make test`: every workload to its target, with logs (RUNS=5 trains each with as many seeds).
+quality: $(VENV)/develop endurance
+	python benchmarks/quality.py --runs $(or $(RUNS),1)
+
 conformance: $(VENV)/develop
 	python -m prk.conformance all --junit results/conformance/junit.xml --html results/conformance/checks.html
 
@@ -66,9 +70,6 @@ soak: $(VENV)/develop
 # Two hundred random schedules of ranks that die, none of which may hang or go wrong unnoticed.
 schedules: $(VENV)/develop
 	python -m tests.schedules --number $(or $(NUMBER),200) --seed $(or $(SEED),1)
-
-# What takes too long for `make test`.
-quality: endurance
 
 # Ten minutes under load, in which no member's memory may grow.
 endurance: $(VENV)/develop

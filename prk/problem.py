@@ -152,6 +152,9 @@ class Problem:
     curves: ClassVar[tuple[Curve, ...]] = ()
     maps: ClassVar[tuple[Map, ...]] = ()
     balancing: ClassVar[Balancing | None] = None
+    # The table's columns whose medians a sweep's page lists, and those whose variation it states, too.
+    portrait: ClassVar[tuple[str, ...]] = ()
+    varying: ClassVar[tuple[str, ...]] = ()
     # The parameters that the suite's C programs take as bare words, in their order; a tuple is a word that
     # has no parameter here, and the values that are let by.
     positional: ClassVar[Positional] = ()

@@ -14,6 +14,7 @@ from prk.check import Check, Fields, Largest, Partial, Smallest, Target
 from prk.cost import Cost
 from prk.coverage import Whole
 from prk.ddp import checkpoint, workload
+from prk.ddp.compression import FORMATS, Format
 from prk.ddp.workload import INSIDE, OUTSIDE, Workload
 from prk.metric import Metric
 from prk.problem import Curve, Measured, Problem, Refusal, parameter
@@ -22,11 +23,12 @@ from prk.problem import Curve, Measured, Problem, Refusal, parameter
 TOLERANCE = 1e-4
 # Steps that are trained once more for the check.
 REPLAYED = 5
+LOSSES = f"relative error of the loss in the first {REPLAYED} steps"
 CRITERIA = (
     "relative error of the first step's gradient",
     "relative error of the last step's gradient",
     "relative difference of the ranks' weights",
-    f"relative error of the loss in the first {REPLAYED} steps",
+    LOSSES,
 )
 # What an audit judges besides.
 AUDITED = (
@@ -34,6 +36,8 @@ AUDITED = (
     "relative difference of the ranks' gradients in any step",
     "relative difference of the ranks' weights after any step",
 )
+# Bins of the histogram of steps.
+BINS = 24
 # How a training may be timed; and what is said wherever a figure of the rules appears.
 STEPS, MLPERF = "none", "mlperf"
 REMARK = "MLPerf-style rules, not an MLPerf result"
@@ -59,10 +63,15 @@ class Ddp(Problem):
         "step": ("step (ms)", ".3f"),
         "compute": ("compute (ms)", ".3f"),
         "exposed": ("exposed (ms)", ".3f"),
+        "share": ("exposed share", ".3f"),
         "hidden": ("hidden (ms)", ".3f"),
         "efficiency": ("efficiency", ".3f"),
         "reduced": ("reduced (B/step)", "d"),
         "predicted": ("predicted share", ".3f"),
+        "data": ("data share", ".4f"),
+        "parameters": ("parameters", "d"),
+        "flop": ("flop/step", "d"),
+        "mfu": ("MFU", ".4f"),
         "loss": ("last loss", ".5f"),
         "quality": ("quality", ".4f"),
         "epochs": ("epochs to target", "d"),
@@ -71,11 +80,19 @@ class Ddp(Problem):
 
     curves: ClassVar[tuple[Curve, ...]] = (
         Curve("exposed communication", "exposed"),
+        Curve("share of exposed communication", "share"),
+        Curve("model flop utilisation", "mfu"),
+        Curve("steps by their time", "steps", "step (ms)", "step times"),
         Curve("time to quality", "seconds"),
         Curve("epochs to quality", "epochs"),
         Curve("epochs to quality over the batch", "epochs", "batch"),
         Curve("quality of all trainings", "quality", "epoch", "quality curves"),
     )
+
+    portrait: ClassVar[tuple[str, ...]] = (
+        "parameters", "flop", "epochs", "seconds", "quality", "throughput", "step", "share", "data", "mfu",
+    )  # fmt: skip
+    varying: ClassVar[tuple[str, ...]] = ("epochs", "seconds")
 
     own_laps: ClassVar[bool] = True
 
@@ -99,6 +116,12 @@ class Ddp(Problem):
     rules: str = parameter(
         STEPS, "how trainings are timed: by their steps alone, or as MLPerf does", (STEPS, MLPERF), "Rules"
     )
+    accumulate: int = parameter(
+        1, "micro-batches a step, whose gradients add up before they are averaged", label="Micro-batches"
+    )
+    gradients: str = parameter(
+        "float32", "what gradients travel as; sums are rounded to it", tuple(FORMATS), label="Gradients"
+    )
     weights: int = parameter(
         6_553_600, "parameters of the synthetic model", label="Parameters (synthetic)", size=True
     )
@@ -109,6 +132,8 @@ class Ddp(Problem):
     torch_threads: int = parameter(1, "threads that compute in a rank", label="Threads of torch")
     data: str = parameter("", "folder with the workload's files", label="Data folder")
     save: str = parameter("", "write the trained model to this new file, for prk.inference", label="Saved to")
+    save_every: int = parameter(0, "and write it after every so many steps", label="Steps between saves")
+    resume: str = parameter("", "go on from this file, which all nodes see", label="Resumed from")
 
     @property
     def trains(self) -> Workload:
@@ -145,6 +170,21 @@ class Ddp(Problem):
         return bool(self.epochs) or self.iterations == type(self).iterations
 
     @property
+    def resumed(self) -> int:
+        """Return the steps that an earlier run has done."""
+        return checkpoint.steps(self.resume) if self.resume else 0
+
+    @property
+    def repetitions(self) -> int:
+        # Those of the whole training.
+        return super().repetitions + self.resumed
+
+    def same(self, steps: int) -> dict[str, Any]:
+        """Return the parameters that a training of so many steps keeps when it goes on."""
+        names = ("seed", "batch", "learning_rate", "momentum_form", "gradients")
+        return {**{name: getattr(self, name) for name in names}, "iterations": steps - 1}
+
+    @property
     def work(self) -> int:
         return self.batch
 
@@ -153,9 +193,14 @@ class Ddp(Problem):
         return Cost(
             flop=self.trains.flop(self),
             messages=steps,
-            message_bytes=2 * (size - 1) / size * 4 * self.trained,
+            message_bytes=2 * (size - 1) / size * self.format.bytes * self.trained,
             chain=steps,
         )
+
+    @property
+    def format(self) -> Format:
+        """Return what gradients travel as."""
+        return FORMATS[self.gradients]
 
     @property
     def trained(self) -> int:
@@ -167,7 +212,8 @@ class Ddp(Problem):
         steps = self.epochs * self.epoch - 1 if self.epochs else self.iterations
         first = (self.audit or self.seed) + number * self.seeds
         own = range(first, first + self.seeds)
-        return [replace(self, seed=seed, seeds=1, iterations=steps, epochs=0) for seed in own]
+        left = steps - self.resumed
+        return [replace(self, seed=seed, seeds=1, iterations=left, epochs=0) for seed in own]
 
     def memory(self, size: int) -> int:
         # Weights, gradients, momentum, each once more for the check, and six copies that it compares; data
@@ -179,24 +225,24 @@ class Ddp(Problem):
         least = (
             ("--batch", self.batch),
             ("--seeds", self.seeds),
+            ("--accumulate", self.accumulate),
             ("--torch-threads", self.torch_threads),
         )
         for option, value in least:
             if value < 1:
                 raise Refusal(option, f"{value} is too small", "use at least 1")
-        if self.batch % size:
-            below, above = self.batch // size * size, (self.batch // size + 1) * size
+        parts = size * self.accumulate
+        if self.batch % parts:
+            below, above = self.batch // parts * parts, (self.batch // parts + 1) * parts
             works = f"{below} or {above}" if below else f"{above}"
-            raise Refusal("--batch", f"{self.batch} does not divide over {size} ranks", f"use {works}")
+            each = f" with {self.accumulate} micro-batches each" if self.accumulate > 1 else ""
+            raise Refusal("--batch", f"{self.batch} does not divide over {size} ranks{each}", f"use {works}")
         if self.epochs < 0:
             raise Refusal("--epochs", f"{self.epochs} is too few", "use at least 1, or 0 for --iterations")
         if self.learning_rate <= 0:
             raise Refusal("--learning-rate", f"{self.learning_rate:g} is not positive", "use 0.05")
-        if self.save:
-            checkpoint.refuse("--save", self.save)
-            if self.seeds > 1:
-                raise Refusal("--save", f"{self.seeds} trainings make as many models", "use --seeds 1")
         self.trains.refuse(self)
+        self._refuse_files()
         if self.epoch < 1:
             most = self.trains.samples(self)
             raise Refusal("--batch", f"{self.batch} is more than {self.workload} has", f"use at most {most}")
@@ -206,6 +252,25 @@ class Ddp(Problem):
             raise Refusal("--momentum-form", f"{self.workload} has an optimizer of its own", "leave it out")
         if self.ruled:
             self._refuse_ruled()
+
+    def _refuse_files(self) -> None:
+        """Raise Refusal for files that cannot be written, or gone on from."""
+        if self.save_every < 0:
+            raise Refusal("--save-every", f"{self.save_every} is too few", "use at least 1")
+        if self.save_every and not self.save:
+            raise Refusal("--save-every", "there is no file to write", "name one by --save")
+        for option, name in (("--save", self.save), ("--resume", self.resume)):
+            if name and self.seeds > 1:
+                raise Refusal(option, f"{self.seeds} trainings make as many models", "use --seeds 1")
+        if self.resume and (self.ruled or self.audit):
+            raise Refusal("--resume", "a part of a training is timed only", "leave out --rules and --audit")
+        if self.resume:
+            whole = self.epochs * self.epoch or super().repetitions
+            checkpoint.refuse_resume(self.resume, self.trains, self, self.same(whole), whole)
+        if self.save and self.save == self.resume:
+            checkpoint.writable("--save", self.save)
+        elif self.save:
+            checkpoint.refuse("--save", self.save)
 
     def _refuse_ruled(self) -> None:
         """Raise Refusal for what the rules cannot time."""
@@ -224,7 +289,11 @@ class Ddp(Problem):
         return order[place * self.batch + start : place * self.batch + stop]
 
     def tolerance(self, name: str) -> float:
-        return TOLERANCE
+        rounded = self.format.roundoff
+        if name in (LOSSES, "loss"):
+            return TOLERANCE + REPLAYED * rounded
+        # However they are rounded, all members have the same.
+        return TOLERANCE if "difference" in name else TOLERANCE + rounded
 
     def whole(self, size: int) -> Mapping[str, Whole]:
         return {
@@ -243,7 +312,7 @@ class Ddp(Problem):
         broken = found["broken"].value
         if math.isfinite(broken):
             return [Check(f"loss at step {broken:.0f}", math.nan, self.tolerance("loss"))]
-        return [Check(name, found[name].value, self.tolerance("error")) for name in self.criteria]
+        return [Check(name, found[name].value, self.tolerance(name)) for name in self.criteria]
 
     def stated(self, cases: Sequence[Measured]) -> Sequence[Measured]:
         return cases
@@ -273,9 +342,10 @@ class Ddp(Problem):
     def _row(self, case: Measured, size: int) -> dict[str, Any]:
         """Return the row of one run; times are those of the slowest rank."""
         found = case.findings
-        compute, with_it, alone, table = (
-            max(f[k] for f in found) for k in ("compute", "step", "alone", "table")
+        compute, with_it, alone, table, fetch = (
+            max(f[k] for f in found) for k in ("compute", "step", "alone", "table", "data")
         )
+        flop, peak = (sum(f[k] for f in found) for k in ("flop", "peak"))
         exposed = max(0.0, with_it - compute) if size > 1 else 0.0
         quality, reached, seconds = progress(case)
         loss = float(np.mean([f["last"] for f in found]))
@@ -285,10 +355,15 @@ class Ddp(Problem):
             "step": case.seconds * 1e3,
             "compute": compute * 1e3,
             "exposed": exposed * 1e3,
+            "share": exposed / with_it,
             "hidden": max(0.0, alone - exposed) * 1e3 if size > 1 else 0.0,
             "efficiency": compute / with_it if case.valid else None,
             "reduced": found[0]["reduced"],
             "predicted": table / with_it,
+            "data": fetch / (fetch + case.seconds),
+            "parameters": self.trained,
+            "flop": flop,
+            "mfu": flop / case.seconds / peak if flop and case.valid else None,
             "loss": loss if math.isfinite(loss) else None,
             "quality": quality[-1] if quality else None,
             "epochs": reached,
@@ -303,8 +378,11 @@ class Ddp(Problem):
             "efficiency's base": "the same steps without communication",
             "loss curve": [float(v) if math.isfinite(v) else None for v in curve],
             "quality by epoch": progress(first)[0],
+            **step_times([lap for cases in repeats for case in cases for lap in case.laps]),
             "quality curves": [point for cases in repeats for case in cases for point in _curve(case)],
         }
+        if self.resume:
+            found["steps of earlier runs"] = self.resumed
         if self.trains.target is not None:
             epochs = [row["epochs"] for row in rows]
             found["quality target"] = self.trains.target
@@ -331,7 +409,7 @@ class Ddp(Problem):
             "epochs": row["epochs"] if case.valid else None,
             "samples/s": row["throughput"],
             "global_batch_size": self.batch,
-            "gradient_accumulation_steps": 1,
+            "gradient_accumulation_steps": self.accumulate,
             "opt_base_learning_rate": self.learning_rate,
             "train_samples": self.trains.samples(self),
             "eval_samples": first["tested"],
@@ -350,6 +428,20 @@ def progress(case: Measured) -> tuple[list[float], int | None, float]:
         # All had waited for one another when the first member read its clock.
         found = found[:1]
     return quality, reached, max(f["ended"][reached - 1] for f in found) if reached else math.inf
+
+
+def step_times(laps: Sequence[float]) -> dict[str, Any]:
+    """Return how long steps took: quantiles, and a histogram that ends at the last of a hundred."""
+    if not laps:
+        return {}
+    times = np.array(laps) * 1e3
+    found: dict[str, Any] = {f"step p{part} (ms)": float(np.percentile(times, part)) for part in (50, 95, 99)}
+    # Slower ones count in the last bin.
+    ends = np.linspace(times.min(), found["step p99 (ms)"], BINS + 1)
+    counts, _ = np.histogram(np.minimum(times, ends[-1]), ends)
+    middles = (ends[1:] + ends[:-1]) / 2
+    rows = [{"step (ms)": float(m), "steps": int(n)} for m, n in zip(middles, counts, strict=True)]
+    return {**found, "step times": rows}
 
 
 def _curve(case: Measured) -> list[dict[str, Any]]:

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+# How an optimizer's state is held: all of it by every member, or an equal part by each.
+REPLICATED, SHARDED = "replicated", "sharded"
+
 
 def buckets(lengths: Sequence[int], limit: float) -> list[list[int]]:
     """Return the weights' places in buckets of at most `limit` bytes, or of one, from the last to the first.

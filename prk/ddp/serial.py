@@ -1,6 +1,7 @@
 """Data-parallel training, serial: every other runtime changes only how gradients are averaged."""
 
 import importlib
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch.utils._pytree import tree_map
+from torch.utils.flop_counter import FlopCounterMode
 
 from prk import decomposition, kernel
 from prk.allreduce.problem import Allreduce
@@ -20,6 +22,8 @@ from prk.ddp.workload import Tensors
 
 # Steps by which computation and communication are told apart after the run.
 PROBES = 10
+# Rows and columns of the matrices whose product is taken for the fastest that a core can compute.
+SIDE = 512
 # A loss below this is compared as it is: of a batch that is known by heart nothing is left.
 MEMORISED = 1e-2
 # What a kernel has seen of its training, a number a step or an epoch.
@@ -44,10 +48,16 @@ class Kernel(kernel.Kernel[Ddp]):
             importlib.import_module(name)
         if not self.clock:
             self.data, self.tests = models.tensors(p)
-        self.model = models.model(p)
+        self.kind = getattr(torch, p.gradients)
+        self.device = self.place()
+        self.model = models.model(p).to(self.device)
         self.weights = list(self.model.parameters())
-        self.optimizer = models.optimizer(p, self.weights)
+        # What the optimizer changes: the weights, or what a member has of them.
+        self.optimised: list[torch.Tensor] = self.weights
+        self.optimizer = models.optimizer(p, self.optimised)
         self.laps: list[float] = []
+        # Seconds in which a step's data were got ready.
+        self.fetched: list[float] = []
         self.losses: list[float] = []
         # By epoch: sums over this member's part of the test data, and the seconds of the timed steps; under
         # the rules those of everything, and when the epoch's last step had ended.
@@ -64,7 +74,15 @@ class Kernel(kernel.Kernel[Ddp]):
         self.groups: list[list[torch.Tensor]] = []
         # Seconds that `probe` found.
         self.probed: dict[str, float] = {}
+        # Seconds of the timed steps of earlier runs.
+        self.spent = 0.0
         self.connect()
+        if p.resume:
+            self.go_on(checkpoint.read(p.resume))
+
+    def place(self) -> torch.device:
+        """Return where the model is and computes; data are gathered in the host's memory."""
+        return torch.device("cpu")
 
     def connect(self) -> None:
         """Prepare the averaging of gradients."""
@@ -77,8 +95,12 @@ class Kernel(kernel.Kernel[Ddp]):
         found = schedule.buckets([weight.nbytes for weight in self.weights], limit)
         return [[self.weights[place] for place in bucket] for bucket in found]
 
+    def messages(self) -> list[tuple[str, int]]:
+        """Return the collectives of a step with their bytes, as prk.allreduce counts them."""
+        return []
+
     def allreduce(self, problem: Allreduce) -> Any:
-        """Return this runtime's allreduce, by which the share of communication is predicted."""
+        """Return this runtime's collective, by which the share of communication is predicted."""
         raise NotImplementedError
 
     def backward(self, loss: torch.Tensor) -> None:
@@ -91,6 +113,10 @@ class Kernel(kernel.Kernel[Ddp]):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         return self.model(*inputs)
 
+    def asked(self, *inputs: torch.Tensor) -> Any:
+        """Return in the host's memory what a model elsewhere says of inputs that are there."""
+        return tree_map(torch.Tensor.cpu, self.model(*(known.to(self.device) for known in inputs)))
+
     def clear(self) -> None:
         """Set all gradients to zero."""
         self.optimizer.zero_grad(set_to_none=False)
@@ -99,13 +125,30 @@ class Kernel(kernel.Kernel[Ddp]):
         """Return one member's share of a step's batch."""
         return self.problem.trains.batch(self.problem, self.data, self.problem.share(step, rank, size), step)
 
-    def train(self, batch: Tensors, backward: Any) -> float:
-        """Run one step of the optimizer; return the loss."""
+    def batches(self, step: int) -> list[Tensors]:
+        """Return this member's micro-batches of a step: shares of as many more members."""
+        each = self.problem.accumulate
+        first = self.comm.rank * each
+        shares = [self.batch(step, first + number, self.comm.size * each) for number in range(each)]
+        return [tuple(known.to(self.device) for known in share) for share in shares]
+
+    def train(self, batches: Sequence[Tensors], backward: Any) -> float:
+        """Run one step of the optimizer; return the loss. Gradients add up; the last are averaged."""
         self.clear()
-        loss = self.problem.trains.loss(self.forward, batch)
-        backward(loss)
+        losses = [self.add(batch, self.backward_alone) for batch in batches[:-1]]
+        losses.append(self.add(batches[-1], backward))
+        self.update(backward == self.backward_alone)
+        return float(sum(loss.item() for loss in losses))
+
+    def update(self, alone: bool) -> None:
+        """Change the weights by the gradients; alone: without the others."""
         self.optimizer.step()
-        return loss.item()
+
+    def add(self, batch: Tensors, backward: Any) -> torch.Tensor:
+        """Add a micro-batch's part to the gradient; return its part of the loss."""
+        loss = self.problem.trains.loss(self.forward, batch) / self.problem.accumulate
+        backward(loss)
+        return loss
 
     def repeat(self, count: int) -> None:
         """Run `count` steps, testing the model after each epoch; only the steps are timed.
@@ -116,31 +159,77 @@ class Kernel(kernel.Kernel[Ddp]):
         if self.clock and not self.laps:
             self.clock.run(self.comm)
             self.data, self.tests = models.tensors(p)
-        for step in range(len(self.laps), len(self.laps) + count):
-            batch = self.batch(step, self.comm.rank, self.comm.size)
+        for step in range(len(self.losses), len(self.losses) + count):
+            begin = time.perf_counter()
+            batches = self.batches(step)
+            self.fetched.append(time.perf_counter() - begin)
             models.set_learning_rate(self.optimizer, p, step)
             before = self.flat() if step in self.judged else None
             begin = time.perf_counter()
-            loss = self.train(batch, self.backward)
+            loss = self.train(batches, self.backward)
             self.laps.append(time.perf_counter() - begin)
             self.losses.append(loss)
             if before is not None:
                 self.kept.append((before, self.gradient()))
             if self.sign:
-                self.signed.append((self.sign(self.gradient()), self.sign(self.flat())))
+                self.signed.append(self.signs(self.sign))
             if (step + 1) % p.epoch == 0 and len(self.tests[0]):
                 self.stepped += [self.clock.seconds()] if self.clock else []
                 self.judgements.append(self.test())
-                self.ended.append(self.known_by_all(self.clock) if self.clock else sum(self.laps[1:]))
+                self.ended.append(self.known_by_all(self.clock) if self.clock else self.timed())
                 self.note("epoch", {"number": len(self.judgements), "judged": self.judgements[-1]})
+            if p.save_every and (step + 1) % p.save_every == 0 and step + 1 < p.repetitions:
+                self.keep()
+
+    def timed(self) -> float:
+        """Return the seconds of the steps that were timed, in earlier runs too."""
+        return self.spent + sum(self.laps[1:])
+
+    def keep(self) -> None:
+        """Write what the training needs to go on, whole or not at all. Collective.
+
+        It is of no member: losses are their mean, and what was judged is the sum over them.
+        """
+        p, comm, begin = self.problem, self.comm, time.perf_counter()
+        gathered = comm.gather((self.losses, self.judgements, self.ended, self.timed()))
+        trained = self.trained()
+        before, gradient = self.kept[0]
+        first = np.array([before, self.completed(gradient)])
+        if comm.rank == 0 and gathered:
+            losses, judged, ended, timed = zip(*gathered, strict=True)
+            state = {
+                **{name: values for name, values in trained.items() if name != "weights"},
+                checkpoint.STEPS: len(self.losses),
+                checkpoint.SAME: json.dumps(p.same(p.repetitions)),
+                "losses": np.mean(losses, axis=0),
+                "judgements": np.sum(judged, axis=0),
+                "ended": np.max(ended, axis=0),
+                "timed": max(timed),
+                "first": first,
+            }
+            weights = [weight.detach().cpu().numpy() for weight in self.weights]
+            checkpoint.save(p.save, p.workload, weights, state)
+        self.note("check-point", {"step": len(self.losses), "seconds": time.perf_counter() - begin})
+
+    def go_on(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take up what `keep` wrote, on any number of members: sums are the first one's."""
+        weights = np.concatenate([one.reshape(-1) for one in checkpoint.weights_of(state)])
+        self.take_up({**state, "weights": weights})
+        first = self.comm.rank == 0
+        self.losses = state["losses"].tolist()
+        self.judgements = (state["judgements"] if first else 0 * state["judgements"]).tolist()
+        self.ended, self.spent = state["ended"].tolist(), float(state["timed"])
+        before, gradient = state["first"]
+        self.kept = [(before, self.parted(gradient))]
 
     def test(self) -> list[float]:
         """Return what is summed over this member's part of the test data, by which the model is judged."""
         first, beyond = decomposition.block(len(self.tests[0]), self.comm.size, self.comm.rank)
         trains = self.problem.trains
+        model = self.model if self.device.type == "cpu" else self.asked
         with torch.no_grad():
             pieces = [
-                trains.judge(self.model, tuple(known[i : min(i + PIECE, beyond)] for known in self.tests))
+                trains.judge(model, tuple(known[i : min(i + PIECE, beyond)] for known in self.tests))
                 for i in range(first, beyond, PIECE)
             ]
         return np.sum(pieces, axis=0).tolist()
@@ -153,11 +242,32 @@ class Kernel(kernel.Kernel[Ddp]):
 
     def flat(self) -> np.ndarray:
         """Return a copy of all weights."""
-        return torch.cat([w.detach().reshape(-1) for w in self.weights]).numpy().copy()
+        return torch.cat([w.detach().reshape(-1) for w in self.weights]).cpu().numpy().copy()
 
     def gradient(self) -> np.ndarray:
-        """Return a copy of all gradients."""
-        return replay.gradients(self.weights)
+        """Return a copy of all gradients that this member's optimizer is given."""
+        grads = [part.grad.reshape(-1) for part in self.optimised if part.grad is not None]
+        return torch.cat(grads).cpu().numpy().copy()
+
+    def completed(self, gradient: np.ndarray) -> np.ndarray:
+        """Return the whole gradient, of which every member gives what its `gradient` was. Collective."""
+        return gradient
+
+    def parted(self, gradient: np.ndarray) -> np.ndarray:
+        """Return what `gradient` would be of the whole one."""
+        return gradient
+
+    def signs(self, sign: audit.Signs) -> tuple[float, float]:
+        """Return the signs of gradient and weights, which all members must have alike."""
+        return sign(self.gradient()), sign(self.flat())
+
+    def whole(self, parts: Sequence[torch.Tensor]) -> np.ndarray:
+        """Return, in the weights' order, a copy of numbers known for all that is optimised. Collective."""
+        return torch.cat([part.reshape(-1) for part in parts]).cpu().numpy().copy()
+
+    def split(self, vector: np.ndarray) -> list[torch.Tensor]:
+        """Return what `whole` has put together, each part as what is optimised is shaped."""
+        return replay.parts(vector, self.weights)
 
     def fields(self) -> Fields:
         """Return a share of the weights, the losses, and how far all is from one process. Collective."""
@@ -176,14 +286,16 @@ class Kernel(kernel.Kernel[Ddp]):
         """Return how far this member is from a single process: its gradients, its weights, the losses."""
         p, comm = self.problem, self.comm
         (first, first_gradient), *between, (last, last_gradient) = self.kept
-        losses, at_first = replay.replay(p, comm, self.batch, range(min(REPLAYED, len(self.losses))), first)
-        _, at_last = replay.replay(p, comm, self.batch, [p.repetitions - 1], last)
-        curve = replay.mean(comm, np.array(self.losses[: len(losses)]))
+        begun = replay.replay(p, comm, self.batch, range(min(REPLAYED, len(self.losses))), first)
+        ended = replay.replay(p, comm, self.batch, [p.repetitions - 1], last)
+        curve = replay.mean(comm, np.array(self.losses[: len(begun.losses)]))
+        apart = np.abs(curve - begun.losses) / np.maximum(begun.losses, MEMORISED)
         return [
-            replay.relative(first_gradient, at_first),
-            replay.relative(last_gradient, at_last),
+            begun.error(self.completed(first_gradient)),
+            ended.error(self.completed(last_gradient)),
             replay.relative(weights, replay.shared(comm, weights)),
-            float((np.abs(curve - losses) / np.maximum(losses, MEMORISED)).max()),
+            # A step changes the loss by about as large a part of itself as its gradient is wrong.
+            float(apart.max()) * begun.norm / begun.scale,
             *(self.audited(between) if p.audit else ()),
         ]
 
@@ -191,32 +303,48 @@ class Kernel(kernel.Kernel[Ddp]):
         """Return how far it is from a single process in steps between, and from the first member in all."""
         p, comm, worst = self.problem, self.comm, 0.0
         for step, (before, gradient) in zip(self.judged[1:-1], between, strict=True):
-            _, right = replay.replay(p, comm, self.batch, [step], before)
-            worst = float(np.maximum(worst, replay.relative(gradient, right)))
+            right = replay.replay(p, comm, self.batch, [step], before)
+            worst = float(np.maximum(worst, right.error(self.completed(gradient))))
         signed = np.array(self.signed)
         return [worst, *np.abs(signed - replay.shared(comm, signed)).max(axis=0).tolist()]
 
     def save(self) -> dict[str, np.ndarray]:
         """Return weights, momentum, and what has been seen of the training so far."""
-        held = [self.optimizer.state.get(weight, {}) for weight in self.weights]
-        named = {name: [one[name].reshape(-1) for one in held] for name in held[0]}
         return {
-            "weights": self.flat(),
-            **{f"{OPTIMIZER}{name}": torch.cat(known).numpy().copy() for name, known in named.items()},
+            **self.trained(),
             "kept": np.array(self.kept),
             **{name: np.array(getattr(self, name)) for name in SEEN},
         }
 
-    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
-        nn.utils.vector_to_parameters(torch.from_numpy(state["weights"].copy()), self.weights)
+    def trained(self) -> dict[str, np.ndarray]:
+        """Return weights, and what the optimizer knows of them. Collective."""
+        held = [self.optimizer.state.get(part, {}) for part in self.optimised]
+        named = {name: [one[name] for one in held] for name in held[0]}
+        return {
+            "weights": self.flat(),
+            # A number for each number of a weight, or one for all of them, as the steps that they have had.
+            **{
+                f"{OPTIMIZER}{name}": self.whole(known) if known[0].dim() else known[0].cpu().numpy().copy()
+                for name, known in named.items()
+            },
+        }
+
+    def take_up(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `trained` has returned, on any number of members."""
+        with torch.no_grad():
+            for part, values in zip(self.weights, replay.parts(state["weights"], self.weights), strict=True):
+                part.copy_(values)
         self.optimizer.state.clear()
         for name in (n for n in state if n.startswith(OPTIMIZER)):
-            held = torch.from_numpy(state[name].copy())
-            # A number for each number of a weight, or one for the whole of it, as the steps it has had.
-            shapes = [w.shape if len(held) == len(state["weights"]) else torch.Size() for w in self.weights]
-            parts = held.split([shape.numel() for shape in shapes])
-            for weight, shape, part in zip(self.weights, shapes, parts, strict=True):
-                self.optimizer.state[weight][name.removeprefix(OPTIMIZER)] = part.view(shape)
+            known = state[name]
+            parts = self.split(known) if known.ndim else [torch.tensor(known) for _ in self.optimised]
+            for part, values in zip(self.optimised, parts, strict=True):
+                # Counts stay in the host's memory.
+                own = values.to(self.device) if values.dim() else values
+                self.optimizer.state[part][name.removeprefix(OPTIMIZER)] = own
+
+    def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
+        self.take_up(state)
         self.kept = [(before, gradient) for before, gradient in state["kept"]]
         for name in SEEN:
             setattr(self, name, state[name].tolist())
@@ -226,15 +354,14 @@ class Kernel(kernel.Kernel[Ddp]):
 
         The medians of turns that begin after a barrier, when nobody needs the weights any more.
         """
-        if self.problem.save and self.comm.rank == 0:
-            trained = [w.detach().numpy() for w in self.weights]
-            checkpoint.save(self.problem.save, self.problem.workload, trained)
-        batch = self.batch(0, self.comm.rank, self.comm.size)
+        if self.problem.save:
+            self.keep()
+        batches = self.batches(0)
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0
         kinds = {
-            "compute": lambda: self.train(batch, self.backward_alone),
-            "step": lambda: self.train(batch, self.backward),
+            "compute": lambda: self.train(batches, self.backward_alone),
+            "step": lambda: self.train(batches, self.backward),
             "alone": self.average_only,
         }
         seconds = np.zeros((PROBES, len(kinds)))
@@ -245,14 +372,45 @@ class Kernel(kernel.Kernel[Ddp]):
                 kind()
                 seconds[turn, number] = time.perf_counter() - begin
         medians = np.median(seconds, axis=0).tolist()
-        self.probed = {**dict(zip(kinds, medians, strict=True)), "table": self.table()}
+        self.probed = {
+            **dict(zip(kinds, medians, strict=True)),
+            "table": self.table(),
+            "flop": self.flop(batches),
+            "peak": self.peak(),
+        }
+
+    def flop(self, batches: Sequence[Tensors]) -> int:
+        """Return this member's flop of a step: products and convolutions, 2 a multiplication and addition."""
+        single = models.model(self.problem).to(self.device)
+        with FlopCounterMode(display=False) as counter:
+            for batch in batches:
+                self.problem.trains.loss(single, batch).backward()
+        return int(counter.get_total_flops())
+
+    def peak(self) -> float:
+        """Return the flop a second of products of matrices in single precision, while all members do them."""
+        a, b, out = (torch.ones(SIDE, SIDE, device=self.device) for _ in range(3))
+        seconds = []
+        self.comm.barrier()
+        for _ in range(PROBES):
+            begin = time.perf_counter()
+            torch.mm(a, b, out=out)[0, 0].item()
+            seconds.append(time.perf_counter() - begin)
+        return 2 * SIDE**3 / min(seconds)
 
     def table(self) -> float:
         """Return the seconds of a step's messages as the table of prk.allreduce has them: their medians."""
-        sizes = Counter(sum(w.nbytes for w in group) for group in self.groups)
         seconds = 0.0
-        for size, times in sizes.items():
-            problem = Allreduce(min_bytes=size, max_bytes=size, place="in", iterations=PROBES)
+        if self.device.type != "cpu":
+            # The table is of messages in the host's memory.
+            return seconds
+        for (collective, exact), times in Counter(self.messages()).items():
+            # Of numbers in single precision, as many for each member.
+            unit = 4 * (1 if collective == "allreduce" else self.comm.size)
+            size = -(-exact // unit) * unit
+            problem = Allreduce(
+                collective=collective, min_bytes=size, max_bytes=size, place="in", iterations=PROBES
+            )
             reduce = self.allreduce(problem)
             reduce.repeat(problem.repetitions)
             reduce.close()
@@ -262,7 +420,8 @@ class Kernel(kernel.Kernel[Ddp]):
     def findings(self) -> dict[str, Any]:
         return {
             **self.probed,
-            "reduced": sum(w.numel() * w.element_size() for w in self.weights) if self.comm.size > 1 else 0,
+            "reduced": sum(size for _, size in self.messages()) if self.comm.size > 1 else 0,
+            "data": float(np.mean(self.fetched[1:] or self.fetched)),
             "judged": self.judgements,
             "ended": self.ended,
             "losses": self.losses,

@@ -99,7 +99,10 @@ class Workload:
         return math.sqrt(2 / math.prod(shape[1:]))
 
     def optimizer(self, problem: Any, weights: Any) -> "torch.optim.Optimizer":
-        """Return what changes the weights in each step: by default momentum, in the form asked for."""
+        """Return what changes the weights in each step: by default momentum, in the form asked for.
+
+        Each number by its own gradient alone: it may be given shards of all weights, as vectors.
+        """
         if problem.momentum_form == INSIDE:
             from prk.ddp.momentum import Inside
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from prk import decomposition
 from prk.allreduce import schedules
+from prk.ddp.schedule import REPLICATED, SHARDED
 from prk.decomposition import Box, SuperTiles
 from prk.reduce import schedules as reductions
 from prk.runtime import Option, Options, Sent, together
@@ -19,6 +20,15 @@ from prk.stencil import schedule as stencil
 # Of Sparse, for the cells where the vector travels.
 GATHER = Option(
     "gather", "all", "what of the vector travels: all, or the columns that rows need", ("all", "needed")
+)
+
+# Of training.
+BUCKET = Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,))
+OPTIMIZER = Option(
+    "optimizer",
+    REPLICATED,
+    "who holds its state: all members all of it, or each a shard, by reduce-scatter and all-gather (ZeRO-1)",
+    (REPLICATED, SHARDED),
 )
 
 # The elements that one call of MPI can count.

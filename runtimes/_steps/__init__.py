@@ -248,14 +248,17 @@ def library_allreduce(problem: Any, options: Options, layout: Layout) -> list[St
 
 
 def buckets(problem: Any, options: Options, layout: Layout) -> list[Step] | None:
-    """Return a step of training: gradients averaged in buckets, meanwhile or after, if its flop are known."""
-    if not problem.trains.flop(problem):
+    """Return a step of training: gradients averaged in buckets, meanwhile or after, if its flop are known.
+
+    Not of an optimizer in shards.
+    """
+    if not problem.trains.flop(problem) or options["optimizer"] == training.SHARDED:
         return None
-    size = layout.ranks
+    size, item = layout.ranks, problem.format.bytes
     lengths = problem.trains.weights(problem)
     found = training.buckets([4 * length for length in lengths], options["bucket-mb"] * 1e6)
     # A third is the way forwards; backwards, a layer takes what it has weights.
     share = list(accumulate(sum(lengths[place] for place in bucket) / sum(lengths) for bucket in found))
     ready = [1.0 if options["overlap"] == "no" else (1 + 2 * part) / 3 for part in share]
-    parts = [tuple(reduced(sum(lengths[p] for p in bucket), 4, 1, size)) for bucket in found]
+    parts = [tuple(reduced(sum(lengths[p] for p in bucket), item, 1, size)) for bucket in found]
     return [Meanwhile(Work(flop=problem.cost(size).flop / size), tuple(ready), tuple(parts))]

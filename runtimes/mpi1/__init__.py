@@ -98,7 +98,8 @@ class Runtime(MPIRuntime):
         ),
         "ddp": Cell(
             options=(
-                Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),
+                _sent.BUCKET,
+                _sent.OPTIMIZER,
                 Option(
                     "overlap", "thread", "how buckets are reduced meanwhile", ("thread", "nonblocking", "no")
                 ),

@@ -6,6 +6,7 @@ messages only inside its own calls gets nothing done in between, and its nonbloc
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,32 +14,34 @@ import torch
 from mpi4py import MPI
 
 from prk.allreduce.problem import Allreduce
-from prk.ddp import serial
+from prk.ddp import buckets
+from prk.ddp.buckets import Bucket
 
 from . import allreduce
 
 
-class Bucket:
-    """Neighbouring gradients in one array, complete when the backward pass has filled all of them."""
-
-    def __init__(self, weights: list[torch.Tensor]):
-        self.weights = weights
-        self.flat = torch.zeros(sum(w.numel() for w in weights))
-        self.array: np.ndarray = self.flat.numpy()
-        self.missing = len(weights)
-        start = 0
-        for weight in weights:
-            # The backward pass writes straight into the bucket.
-            weight.grad = self.flat[start : start + weight.numel()].view_as(weight)
-            start += weight.numel()
+def array(tensor: torch.Tensor) -> np.ndarray:
+    """Return a tensor's memory as MPI may send it; numbers of 16 bits as integers, which MPI knows."""
+    return (tensor.view(torch.int16) if tensor.itemsize == 2 else tensor).numpy()
 
 
-class Kernel(serial.Kernel):
-    """This rank's replica; gradients are summed over the ranks, of losses divided by their number."""
+def adding(kind: torch.dtype) -> Callable[[Any, Any, Any], None]:
+    """Return what adds the numbers of two buffers, as MPI calls it."""
+
+    def add(given: Any, kept: Any, _: Any) -> None:
+        # Of a short message, some ranks have no part.
+        if len(kept):
+            torch.frombuffer(kept, dtype=kind).add_(torch.frombuffer(given, dtype=kind))
+
+    return add
+
+
+class Kernel(buckets.Kernel):
+    """This rank's replica, its buckets reduced one by one."""
 
     def connect(self) -> None:
-        self.groups = self.group(self.options["bucket-mb"] * 1e6)
-        self.buckets = [Bucket(group) for group in self.groups]
+        super().connect()
+        self.sum = MPI.SUM if self.kind == torch.float32 else MPI.Op.Create(adding(self.kind), commute=True)
         self.requests: list[MPI.Request] = []
         self.waiting: queue.SimpleQueue[Bucket | None] = queue.SimpleQueue()
         self.reduced = threading.Semaphore(0)
@@ -46,12 +49,6 @@ class Kernel(serial.Kernel):
         if self.options["overlap"] == "thread":
             self.server = threading.Thread(target=self.serve, daemon=True)
             self.server.start()
-        self.reducing = False
-        self.hooks = [
-            weight.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self.ready(bucket))
-            for bucket in self.buckets
-            for weight in bucket.weights
-        ]
 
     def allreduce(self, problem: Allreduce) -> Any:
         return allreduce.Kernel(problem, self.comm, {"algorithm": "library"})
@@ -59,47 +56,48 @@ class Kernel(serial.Kernel):
     def serve(self) -> None:
         """Reduce buckets in the order in which they come; only this thread calls MPI meanwhile."""
         while (bucket := self.waiting.get()) is not None:
-            self.comm.Allreduce(MPI.IN_PLACE, bucket.array)
+            self.reduce(bucket)
             self.reduced.release()
 
+    def reduce(self, bucket: Bucket) -> None:
+        """Sum what travels of a bucket over the ranks."""
+        if self.sharded:
+            self.comm.Reduce_scatter_block(array(bucket.wire), array(bucket.landed), self.sum)
+        else:
+            self.comm.Allreduce(MPI.IN_PLACE, array(bucket.wire), self.sum)
+
     def ready(self, bucket: Bucket) -> None:
-        """Note that one more gradient of the bucket is there; reduce the bucket if it was the last."""
-        if not self.reducing:
-            return
-        bucket.missing -= 1
-        if not bucket.missing:
-            bucket.missing = len(bucket.weights)
-            if self.options["overlap"] == "thread":
-                self.waiting.put(bucket)
-            elif self.options["overlap"] == "nonblocking":
-                self.requests.append(self.comm.Iallreduce(MPI.IN_PLACE, bucket.array))
+        super().ready(bucket)
         if self.requests:
             MPI.Request.Testall(self.requests)
 
-    def backward(self, loss: torch.Tensor) -> None:
-        self.reducing = True
-        (loss / self.comm.size).backward()
-        self.reducing = False
-        if self.options["overlap"] == "no":
-            self.average_only()
-        elif self.options["overlap"] == "thread":
-            for _ in self.buckets:
-                self.reduced.acquire()
-        else:
-            MPI.Request.Waitall(self.requests)
-            self.requests.clear()
+    def begin(self, bucket: Bucket) -> None:
+        if self.options["overlap"] == "thread":
+            self.waiting.put(bucket)
+        elif self.options["overlap"] == "nonblocking":
+            wire = array(bucket.wire)
+            if self.sharded:
+                begun = self.comm.Ireduce_scatter_block(wire, array(bucket.landed), self.sum)
+            else:
+                begun = self.comm.Iallreduce(MPI.IN_PLACE, wire, self.sum)
+            self.requests.append(begun)
 
-    def average_only(self) -> None:
+    def finish(self) -> None:
         for bucket in self.buckets:
-            self.comm.Allreduce(MPI.IN_PLACE, bucket.array)
+            if self.options["overlap"] == "thread":
+                self.reduced.acquire()
+            elif self.options["overlap"] == "no":
+                self.reduce(bucket)
+        MPI.Request.Waitall(self.requests)
+        self.requests.clear()
 
-    def backward_alone(self, loss: torch.Tensor) -> Any:
-        (loss / self.comm.size).backward()
+    def gather(self, bucket: Bucket) -> None:
+        self.comm.Allgather(MPI.IN_PLACE, bucket.values.numpy())
 
     def close(self) -> None:
-        # A hook holds this kernel, and its weight holds the hook where the garbage collector cannot look.
-        for hook in self.hooks:
-            hook.remove()
+        super().close()
         if self.server:
             self.waiting.put(None)
             self.server.join()
+        if self.kind != torch.float32:
+            self.sum.Free()

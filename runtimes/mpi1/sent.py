@@ -3,7 +3,7 @@
 from typing import Any
 
 from prk.allreduce import schedules
-from prk.ddp.schedule import buckets
+from prk.ddp.schedule import REPLICATED, buckets
 from prk.reduce import schedules as reductions
 from prk.runtime import Options, Sent
 
@@ -86,6 +86,10 @@ def reduce(problem: Any, options: Options, size: int, rank: int) -> Sent:
 
 
 def ddp(problem: Any, options: Options, size: int, rank: int) -> Sent:
-    """The gradients, a bucket at a time from the last layer to the first."""
-    lengths = [4 * number for number in problem.trains.weights(problem)]
-    return Sent(len(buckets(lengths, options["bucket-mb"] * 1e6)), sum(lengths))
+    """The gradients, a bucket at a time from the last layer to the first; in shards, the own weights back."""
+    numbers = problem.trains.weights(problem)
+    found = buckets([4 * number for number in numbers], options["bucket-mb"] * 1e6)
+    if options["optimizer"] == REPLICATED:
+        return Sent(len(found), problem.format.bytes * sum(numbers))
+    shards = [-(-sum(numbers[place] for place in bucket) // size) for bucket in found]
+    return Sent(2 * len(found), (problem.format.bytes * size + 4) * sum(shards))

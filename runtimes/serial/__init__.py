@@ -28,8 +28,11 @@ class Runtime(runtime.Runtime):
     look = ("#6b6b6b", "*", (1, 1.2))
     mortal = "it has no other member"
     unclocked = ""
-    # NumPy has no other type.
-    cells = {"layers": Cell(only={"dtype": ("float32",)})}
+    # NumPy has no other type; and where nothing travels, nothing is rounded.
+    cells = {
+        "ddp": Cell(only={"gradients": ("float32",)}),
+        "layers": Cell(only={"dtype": ("float32",)}),
+    }
 
     def clocked(self, comm: Any, calls: int) -> AbstractContextManager[tuple[Any, Clocks | None]]:
         return nullcontext((comm, Alone()))

@@ -32,6 +32,20 @@ def refuse_threads(problem: Any, options: Options, size: int) -> None:
         raise Refusal("--threads", f"{options['threads']} is too few", "use at least 1")
 
 
+# Without choices, which would be run wherever all are.
+DEVICE = Option("device", "cpu", "where the model is and computes: cpu or cuda")
+BACKEND = Option("backend", "gloo", "what sends gradients: gloo, or nccl between GPUs")
+
+
+def refuse_backend(problem: Any, options: Options, size: int) -> None:
+    """Raise Refusal if there is no such device or backend, or if that cannot send from where the model is."""
+    for name, known in (("device", ("cpu", "cuda")), ("backend", ("gloo", "nccl"))):
+        if options[name] not in known:
+            raise Refusal(f"--{name}", f"there is no {options[name]!r}", f"use {' or '.join(known)}")
+    if options["backend"] == "nccl" and options["device"] != "cuda":
+        raise Refusal("--backend", "NCCL sends from a GPU's memory only", "use --device cuda, or gloo")
+
+
 class Runtime(MPIRuntime):
     name = "torch"
     title = "PyTorch distributed: gloo"
@@ -48,9 +62,7 @@ class Runtime(MPIRuntime):
         "layers": Cell(options=(THREADS,), refuse=refuse_threads, messages=_sent.nothing),
         "inference": Cell(absent=_sent.OWN_THREADS),
         "models": Cell(options=(THREADS,), refuse=refuse_threads, messages=_sent.nothing),
-        "ddp": Cell(
-            options=(Option("bucket-mb", 25.0, "megabytes of gradients reduced at once", examples=(0.02,)),)
-        ),
+        "ddp": Cell(options=(_sent.BUCKET, _sent.OPTIMIZER, DEVICE, BACKEND), refuse=refuse_backend),
     }
 
     def threads(self, options: Options) -> int:
@@ -69,7 +81,7 @@ class Runtime(MPIRuntime):
         from . import team
 
         try:
-            outcome = job.run(team.Elastic())
+            outcome = job.run(team.Elastic(job.options.get("backend", "gloo")))
             team.leave()
             return outcome
         except BaseException:
@@ -79,6 +91,12 @@ class Runtime(MPIRuntime):
             os._exit(1)
 
     def probe(self, job: Job, comm: Any) -> str:
+        if job.options.get("device", "cpu") != "cpu":
+            from . import device
+
+            lacking = device.looked_for(job.options, comm)
+            if lacking:
+                return lacking
         return _addresses.unreachable(comm)
 
     def counted(self, comm: Any) -> AbstractContextManager[tuple[Any, Callable[[], Sent] | None]]:
@@ -90,4 +108,8 @@ class Runtime(MPIRuntime):
     def describe(self) -> dict[str, Any]:
         import torch
 
-        return {"torch": torch.__version__, "backend": "gloo", "threads": torch.get_num_threads()}
+        found = {"torch": torch.__version__, "backend": "gloo", "threads": torch.get_num_threads()}
+        if torch.cuda.is_initialized():
+            # The run's own options say by which backend.
+            found["device"] = torch.cuda.get_device_name()
+        return found

@@ -1,41 +1,57 @@
-"""Data-parallel training by DistributedDataParallel over gloo."""
+"""Data-parallel training: by DistributedDataParallel, or with shards of the optimizer by our own buckets."""
 
 import gc
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.nn.parallel import DistributedDataParallel
 
 from prk.allreduce.problem import Allreduce
-from prk.ddp import serial
+from prk.ddp import buckets, serial
+from prk.ddp.buckets import Bucket
+from prk.ddp.problem import Ddp
+from prk.ddp.schedule import SHARDED
 
-from . import allreduce, team
+from . import allreduce, device, team
+
+HOOKS = {"bfloat16": default_hooks.bf16_compress_hook, "float16": default_hooks.fp16_compress_hook}
 
 
-class Kernel(serial.Kernel):
+class Wrapped(serial.Kernel):
     """This rank's replica, wrapped: gradients are averaged in buckets during the backward pass."""
 
     def connect(self) -> None:
-        team.join(self.comm)
+        team.join(self.comm, self.options["backend"])
         # About as the wrapper groups them, which makes its first group a small one.
         self.groups = self.group(self.options["bucket-mb"] * 1e6)
-        self.messages = [torch.zeros(sum(w.numel() for w in group)) for group in self.groups]
+        lengths = [sum(w.numel() for w in group) for group in self.groups]
+        self.sent = [torch.zeros(length, dtype=self.kind, device=self.device) for length in lengths]
         self.wrapped = DistributedDataParallel(
             self.model, bucket_cap_mb=self.options["bucket-mb"], gradient_as_bucket_view=True
         )
+        if self.problem.gradients in HOOKS:
+            self.wrapped.register_comm_hook(None, HOOKS[self.problem.gradients])
+
+    def place(self) -> torch.device:
+        return device.taken(self.options, self.comm)
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         return self.wrapped(*inputs)
 
-    def train(self, batch, backward):
+    def add(self, batch, backward):
         # The wrapper decides in the forward pass whether the backward pass will communicate.
         self.wrapped.require_backward_grad_sync = backward != self.backward_alone
-        return super().train(batch, backward)
+        return super().add(batch, backward)
 
     def average_only(self) -> None:
-        for message in self.messages:
+        for message in self.sent:
             dist.all_reduce(message)
+
+    def messages(self) -> list[tuple[str, int]]:
+        return [("allreduce", message.nbytes) for message in self.sent]
 
     def allreduce(self, problem: Allreduce) -> Any:
         return allreduce.Kernel(problem, self.comm, {})
@@ -44,3 +60,34 @@ class Kernel(serial.Kernel):
         # The wrapper is part of cycles: it would stay until the next collection, beside the next training.
         del self.wrapped
         gc.collect()
+
+
+class Sharded(buckets.Kernel):
+    """This rank's replica and its shards: PyTorch's own sharded optimizer would reduce all to all ranks."""
+
+    def connect(self) -> None:
+        team.join(self.comm, self.options["backend"])
+        super().connect()
+        self.begun: list[Any] = []
+
+    def place(self) -> torch.device:
+        return device.taken(self.options, self.comm)
+
+    def begin(self, bucket: Bucket) -> None:
+        self.begun.append(allreduce.REDUCE_SCATTER(bucket.landed, bucket.wire, async_op=True))
+
+    def finish(self) -> None:
+        for work in self.begun:
+            work.wait()
+        self.begun.clear()
+
+    def gather(self, bucket: Bucket) -> None:
+        dist.all_gather_into_tensor(bucket.values, bucket.shard)
+
+    def allreduce(self, problem: Allreduce) -> Any:
+        return allreduce.Kernel(problem, self.comm, {})
+
+
+def Kernel(problem: Ddp, comm: Any, options: Mapping[str, Any]) -> serial.Kernel:
+    """Return this rank's replica."""
+    return (Sharded if options["optimizer"] == SHARDED else Wrapped)(problem, comm, options)

@@ -17,7 +17,12 @@ from .. import _addresses
 PATIENCE = timedelta(seconds=300)
 
 
-def join(comm: Any) -> None:
+def backends(backend: str) -> str:
+    """Return the process group's backends: what is in the host's memory goes by gloo."""
+    return "gloo" if backend == "gloo" else f"cpu:gloo,cuda:{backend}"
+
+
+def join(comm: Any, backend: str = "gloo") -> None:
     """Make the process group of the team `comm`, once a process; the first rank holds the store."""
     if dist.is_initialized():
         return
@@ -27,7 +32,8 @@ def join(comm: Any) -> None:
         store = dist.TCPStore(_addresses.host(nodes), 0, comm.size, True, PATIENCE, wait_for_workers=False)
     host, port = comm.bcast((store.host, store.port) if store else None)
     store = store or dist.TCPStore(host, port, comm.size, False, PATIENCE)
-    dist.init_process_group("gloo", store=store, rank=comm.rank, world_size=comm.size, timeout=PATIENCE)
+    name, size = backends(backend), comm.size
+    dist.init_process_group(name, store=store, rank=comm.rank, world_size=size, timeout=PATIENCE)
 
 
 def leave() -> None:
@@ -43,8 +49,8 @@ def leave() -> None:
 class Elastic:
     """The team that torchrun started, with the names of an mpi4py communicator."""
 
-    def __init__(self) -> None:
-        dist.init_process_group("gloo", timeout=PATIENCE)
+    def __init__(self, backend: str = "gloo") -> None:
+        dist.init_process_group(backends(backend), timeout=PATIENCE)
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     def barrier(self) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from prk.ddp.problem import REMARK
 from prk.harness.analyse import curves, results, rows, swept
-from prk.harness.show import figures, lines, style, table
+from prk.harness.show import figures, lines, portrait, style, table
 from prk.machine.bounds import Machine
 from prk.run import registry
 from tests.harness.making import planned, renamed, stored
@@ -468,6 +468,19 @@ def test_epochs_are_drawn_over_the_batch_where_it_varies_and_the_quality_of_all_
     # Wherever a figure of the rules appears it says what it is not.
     assert all(REMARK in panel.notes for panel in found.values())
     assert "Ddp: epochs to quality over the batch" not in panels([64])
+
+
+def test_tables_are_shown_in_short_with_the_variation_of_epochs(tmp_path):
+    points = planned({"kernel": "ddp", "runtime": "mpi1", "ranks": [1, 2]}).points
+    rows = with_tables(tmp_path, points, lambda p: [{"epochs": e, "flop": 7, "mfu": None} for e in (2, 4, 6)])
+    ((kernel, head, lines),) = portrait.tables(rows)
+    assert kernel == "ddp"
+    found = [dict(zip(head, line, strict=True)) for line in lines]
+    assert [(f["cores"], f["rows"], f["flop/step"], f["MFU"]) for f in found] == [
+        ("1", "3", "7", ""),
+        ("2", "3", "7", ""),
+    ]
+    assert (found[0]["epochs to target"], found[0]["CV of epochs to target"]) == ("4", "40.8%")
 
 
 def mapped(folder, lines, **axes):

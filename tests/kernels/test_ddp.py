@@ -73,7 +73,8 @@ def test_record_holds_what_a_point_must_state(records):
 
 def test_step_is_split_by_the_slowest_rank():
     fast = {"compute": 0.08, "step": 0.15, "alone": 0.08, "table": 0.06}
-    same = {"reduced": 40, "judged": [[9, 100], [96, 100]], "ended": [1.0, 2.0], "losses": [], "last": 0.5}
+    same = {"data": 0.05, "flop": 15, "peak": 100.0}
+    same |= {"reduced": 40, "judged": [[9, 100], [96, 100]], "ended": [1.0, 2.0], "losses": [], "last": 0.5}
     problem = Ddp(batch=60)
     slow = {**fast, "compute": 0.1}
     case = Measured(problem, 0.15, (), (), ({**fast, **same}, {**slow, **same, "judged": [[0, 0], [0, 0]]}))
@@ -81,11 +82,14 @@ def test_step_is_split_by_the_slowest_rank():
     assert row["throughput"] == pytest.approx(400)
     split = [row[k] for k in ("compute", "exposed", "hidden", "efficiency", "predicted")]
     assert split == pytest.approx([100, 50, 30, 2 / 3, 0.4])
+    # Two ranks of 15 flop in 0.15 s, each of which could do 100 a second.
+    assert [row[k] for k in ("share", "data", "flop", "mfu")] == pytest.approx([1 / 3, 0.25, 30, 1.0])
     assert (row["epochs"], row["seconds"], row["quality"]) == (2, 2.0, 0.96)
 
 
 def test_spread_over_seeds_leaves_out_the_fastest_and_the_slowest():
     found = {"compute": 0.1, "step": 0.1, "alone": 0.0, "table": 0.0, "reduced": 0}
+    found |= {"data": 0.0, "flop": 0, "peak": 1.0}
     problem = Ddp()
 
     def run(epochs, seconds):
@@ -259,9 +263,6 @@ class Threads:
 
 def train(size, average, steps=6):
     """Return the checks of a training by `size` threads whose gradients are averaged by `average`."""
-    shelf, meeting = [None] * size, threading.Barrier(size)
-    partials: list[Partial] = [{}] * size
-    problem = Ddp(batch=48, iterations=steps - 1)
 
     class Kernel(serial.Kernel):
         def backward(self, loss):
@@ -270,10 +271,18 @@ def train(size, average, steps=6):
             everyone = self.comm.all(own) if size > 1 else [own]
             replay.put(self.weights, average(everyone, self.comm.rank, len(self.laps)).astype(np.float32))
 
+    return checked(size, Ddp(batch=48, iterations=steps - 1), Kernel)
+
+
+def checked(size, problem, kind, team=Threads):
+    """Return the checks of a problem that `size` threads run, by name."""
+    shelf, meeting = [None] * size, threading.Barrier(size)
+    partials: list[Partial] = [{}] * size
+
     def run(rank):
         try:
-            made = Kernel(problem, Threads(rank, size, meeting, shelf), {})
-            made.repeat(steps)
+            made = kind(problem, team(rank, size, meeting, shelf), {})
+            made.repeat(problem.repetitions)
             partials[rank] = problem.partial(made.fields())
         except BaseException:
             meeting.abort()

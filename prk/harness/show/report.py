@@ -13,7 +13,7 @@ from prk.harness.analyse.curves import Panel, counted
 from prk.harness.analyse.results import Loaded
 from prk.harness.analyse.rows import Opened
 from prk.harness.plan.points import Plan
-from prk.harness.show import balancing, faults, figures, method, overview, split, style, table
+from prk.harness.show import balancing, faults, figures, method, overview, portrait, split, style, table
 from prk.machine import bounds
 from prk.problem import Refusal
 from prk.records import write
@@ -74,6 +74,7 @@ def rendered(sweep: Opened, panels: Sequence[Panel]) -> str:
         befallen_header=faults.HEADER,
         balanced=balancing.lines(rows),
         balanced_header=balancing.HEADER,
+        portraits=portrait.tables(rows),
         crossovers=balancing.crossovers(rows),
         crossovers_header=balancing.PAYS,
         units={r.point.kernel: table.described(r.point.metric) for r in rows},
