@@ -53,7 +53,7 @@ def train(name: str, folder: Path, ranks: int, runs: int, runtime: str) -> dict[
         words += ["--workload", name, *one.usual.split(), "--rules", "mlperf", "--seed", str(seed)]
         if not path.exists():
             subprocess.run([*words, "--json", str(path), "--timeout", "0"], check=False)
-        made = read.read(path) if path.exists() else {"status": "failed", "table": []}
+        made: Any = read.read(path) if path.exists() else {"status": "failed", "table": []}
         status = status if made["status"] == "ok" else str(made["status"])
         rows += made["table"]
 

@@ -51,7 +51,8 @@ def watch(mark, sizes, over):
 
 def endured(minutes):
     """Run that long; return what was found of it."""
-    sizes, over = {}, threading.Event()
+    sizes: dict[int, list[int]] = {}
+    over = threading.Event()
     with tempfile.TemporaryDirectory(prefix="prk-endurance-") as folder:
         watcher = threading.Thread(target=watch, args=(Mark(MARK, folder), sizes, over))
         words = ["--scenario", "server", "--qps", RATE, "--queries", 1, "--bound", 1000]

@@ -150,7 +150,7 @@ class Kernel(serial.Kernel):
         if not self.sharded:
             return super().whole(parts)
         shares = self.comm.bcast(self.comm.gather([part.cpu().numpy() for part in parts]))
-        found = {}
+        found: dict[int, torch.Tensor] = {}
         for bucket, flats in zip(self.buckets, zip(*shares, strict=True), strict=True):
             flat = torch.from_numpy(np.concatenate(flats))
             found |= zip(map(id, bucket.weights), bucket.parts(flat), strict=True)

@@ -36,13 +36,15 @@ def writable(option: str, path: str) -> None:
         raise Refusal(option, f"{folder} is no folder that can be written to", "use another one")
 
 
-def save(path: str, workload: str, weights: Sequence[np.ndarray], state: Mapping[str, Any]) -> None:
+def save(
+    path: str, workload: str, weights: Sequence[np.ndarray], state: Mapping[str, Any] | None = None
+) -> None:
     """Write a model's weights and its training's state, all of them or nothing."""
     named = {f"{WEIGHT}{number}": weight for number, weight in enumerate(weights)}
     part = Path(f"{path}.part")
     try:
         with part.open("wb") as file:
-            np.savez(file, **{NAME: np.array(workload)}, **named, **state)  # type: ignore[arg-type]
+            np.savez(file, **{NAME: np.array(workload)}, **named, **(state or {}))  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

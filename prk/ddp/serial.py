@@ -51,9 +51,9 @@ class Kernel(kernel.Kernel[Ddp]):
         self.kind = getattr(torch, p.gradients)
         self.device = self.place()
         self.model = models.model(p).to(self.device)
-        self.weights = list(self.model.parameters())
+        self.weights: list[torch.Tensor] = list(self.model.parameters())
         # What the optimizer changes: the weights, or what a member has of them.
-        self.optimised: list[torch.Tensor] = self.weights
+        self.optimised = self.weights
         self.optimizer = models.optimizer(p, self.optimised)
         self.laps: list[float] = []
         # Seconds in which a step's data were got ready.

@@ -27,7 +27,7 @@ class Kernel(serial.Kernel):
         return 2 if self.traffic.patient and self.team.size > 1 else 1
 
     def together(self, lead: Any) -> float:
-        self.given: list[SimpleQueue] = [SimpleQueue() for _ in range(self.team.size)]
+        self.handed: list[SimpleQueue] = [SimpleQueue() for _ in range(self.team.size)]
         with self.team.beside(self.thread):
             try:
                 return super().together(lead)
@@ -39,13 +39,13 @@ class Kernel(serial.Kernel):
         if worker == 0:
             super().submit(worker, batch)
         else:
-            self.given[worker].put(batch.samples)
+            self.handed[worker].put(batch.samples)
 
     def thread(self, worker: int) -> None:
         """Compute what the first thread asks for, until it asks for no more."""
         torch.set_num_threads(self.problem.torch_threads)
         try:
-            while (samples := self.given[worker].get()) is not None:
+            while (samples := self.handed[worker].get()) is not None:
                 begin = time.perf_counter()
                 outputs = self.compute(samples)
                 self.hear((worker, outputs, time.perf_counter() - begin))
@@ -54,7 +54,7 @@ class Kernel(serial.Kernel):
             self.hear(error)
 
     def release(self) -> None:
-        for asked in self.given[1:]:
+        for asked in self.handed[1:]:
             asked.put(None)
 
     def close(self) -> None:

@@ -577,7 +577,7 @@ def test_a_limit_of_x_is_an_upright_line_and_of_many_points_those_on_most_cores_
     assert "each on the most cores only" in panel.notes
     axes = figures.draw(panel).axes[0]
     (line,) = (one for one in axes.lines if one.get_gid() == "limit bound (ms): 15")
-    assert list(line.get_xdata()) == [15, 15]
+    assert np.array_equal(line.get_xdata(), [15, 15])
     assert axes.get_xlim()[1] > 15
     against = next(p for title, p in panels.items() if "server against offline" in title)
     assert not against.limits

@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -73,7 +74,7 @@ def test_record_holds_what_a_point_must_state(records):
 
 def test_step_is_split_by_the_slowest_rank():
     fast = {"compute": 0.08, "step": 0.15, "alone": 0.08, "table": 0.06}
-    same = {"data": 0.05, "flop": 15, "peak": 100.0}
+    same: dict[str, Any] = {"data": 0.05, "flop": 15, "peak": 100.0}
     same |= {"reduced": 40, "judged": [[9, 100], [96, 100]], "ended": [1.0, 2.0], "losses": [], "last": 0.5}
     problem = Ddp(batch=60)
     slow = {**fast, "compute": 0.1}

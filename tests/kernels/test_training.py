@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def launched(tmp_path_factory):
     return found
 
 
-MECHANISMS = (
+MECHANISMS: tuple[list[Any], ...] = (
     ["--optimizer", "sharded", "--accumulate", 2],
     ["--optimizer", "sharded", "--gradients", "bfloat16"],
     ["--gradients", "float16"],
@@ -171,7 +172,7 @@ def test_a_killed_training_goes_on_with_the_same_losses(killed, tmp_path):
 
 
 def test_what_cannot_go_on_says_why(killed):
-    given = {"batch": 48, "iterations": 39, "resume": str(killed)}
+    given: dict[str, Any] = {"batch": 48, "iterations": 39, "resume": str(killed)}
     Ddp(**given).refuse(1)
     for wrong, said in (
         ({"seed": 2}, "was begun with --seed 1; use the same"),

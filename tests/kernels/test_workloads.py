@@ -212,7 +212,8 @@ def test_mean_average_precision_is_that_of_pycocotools(capsys):
     coco = pytest.importorskip("pycocotools.coco")
     judge = pytest.importorskip("pycocotools.cocoeval")
     draw, classes = np.random.default_rng(5), 3
-    truth, found, sums = [], [], np.zeros(classes * 2 * (scores.STEPS + 1))
+    truth: list[Any] = []
+    found, sums = [], np.zeros(classes * 2 * (scores.STEPS + 1))
     # No two detections of a class score alike: of those, who comes first is anybody's choice.
     free = [list(draw.permutation(scores.STEPS)) for _ in range(classes)]
     for image in range(1, 25):
@@ -267,7 +268,7 @@ def test_frechet_distance_is_the_formula_s():
 def test_texts_are_split_by_source_and_pieces_make_up_their_words(folder):
     known = descriptions.descriptions(str(folder), "en")
     sources = descriptions.sources(str(folder))
-    pairs = [(sources[package], *parts[:2]) for (package, _), parts in known.items()]
+    pairs = [(sources[package], parts[0], parts[1]) for (package, _), parts in known.items()]
     whose = {pair[1:]: pair[0] for pair in pairs}
     train, test = descriptions.split(pairs, 500, 20)
     assert not {whose[pair] for pair in train} & {whose[pair] for pair in test}
