@@ -51,7 +51,9 @@ class Workload(workload.Workload):
         return 4 * (TRAINED + TESTED) * (SIDE * SIDE + 5 * MOST + 5 * len(priors()))
 
     def data(self, problem):
-        trained, tested = (scenes.composed(n, SIDE, SIZES, MOST, t) for n, t in ((TRAINED, False), (TESTED, True)))
+        trained, tested = (
+            scenes.composed(n, SIDE, SIZES, MOST, t) for n, t in ((TRAINED, False), (TESTED, True))
+        )
         images, boxes, labels = trained
         wanted = [matched(*one) for one in zip(boxes, labels, strict=True)]
         return (images, np.stack([w[0] for w in wanted]), np.stack([w[1] for w in wanted])), tested
