@@ -67,10 +67,10 @@ class Kernel(serial.Kernel):
     """A replica whose gradients are summed over the members, of losses divided by their number."""
 
     def connect(self) -> None:
-        self.groups = self.group(self.options["bucket-mb"] * 1e6)
+        groups = self.group(self.options["bucket-mb"] * 1e6)
         self.sharded = self.options["optimizer"] == SHARDED
         shards = self.comm.size if self.sharded else 1
-        self.buckets = [Bucket(group, self.kind, shards) for group in self.groups]
+        self.buckets = [Bucket(group, self.kind, shards) for group in groups]
         if self.sharded:
             for bucket in self.buckets:
                 bucket.divide(self.comm.rank, self.comm.size)

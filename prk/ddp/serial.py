@@ -70,8 +70,6 @@ class Kernel(kernel.Kernel[Ddp]):
         # In an audit, the signs of gradient and weights after each step.
         self.sign = audit.Signs(p.audit, self.flat().size) if p.audit else None
         self.signed: list[tuple[float, float]] = []
-        # The gradients that are averaged together; a single process averages none.
-        self.groups: list[list[torch.Tensor]] = []
         # Seconds that `probe` found.
         self.probed: dict[str, float] = {}
         # Seconds of the timed steps of earlier runs.

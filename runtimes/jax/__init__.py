@@ -81,8 +81,10 @@ class Runtime(MPIRuntime):
         "refcount": Cell(absent=_sent.NOTHING_SHARED),
         "branch": Cell(absent=_sent.ALONE),
         "adaptive": Cell(absent=POINT_TO_POINT),
+        # Of a batch in one piece, whose gradients are summed as they are.
         "ddp": Cell(
             options=(VARIANT,),
+            only={"accumulate": (1,), "gradients": ("float32",)},
             messages=explicit(sent.gradients),
             warning=WARNING,
         ),

@@ -26,8 +26,6 @@ class Kernel(serial.Kernel):
     """This member's replica, whose weights XLA reads where PyTorch's optimizer changes them."""
 
     def connect(self) -> None:
-        # XLA makes one sum of all.
-        self.groups = [[*self.weights]]
         self.network = Traced(self.model, self.problem.trains)
         self.mesh, self.divided = shares.line(self.comm)
         explicit = self.options["variant"] == "explicit"
@@ -78,7 +76,8 @@ class Kernel(serial.Kernel):
             arrays.append(jax.make_array_from_single_device_arrays(shape, sharding, [share]))
         return arrays
 
-    def train(self, batch: Tensors, backward: Any) -> float:
+    def train(self, batches: Sequence[Tensors], backward: Any) -> float:
+        (batch,) = batches
         function = self.own if backward == self.backward_alone else self.averaged
         weights, given = self.placed(self.weights, WHOLE), self.placed(batch, self.divided)
         loss, self.gradients = self.run(function, (self.divided, WHOLE), weights, given)
@@ -89,6 +88,10 @@ class Kernel(serial.Kernel):
 
     def average_only(self) -> None:
         self.run(self.sums, (WHOLE,), self.gradients)
+
+    def messages(self) -> list[tuple[str, int]]:
+        # XLA makes one sum of all.
+        return [("allreduce", sum(weight.nbytes for weight in self.weights))]
 
     def allreduce(self, problem: Allreduce) -> Any:
         return allreduce.Kernel(problem, self.comm, {"variant": "explicit"})

@@ -26,8 +26,8 @@ class Wrapped(serial.Kernel):
     def connect(self) -> None:
         team.join(self.comm, self.options["backend"])
         # About as the wrapper groups them, which makes its first group a small one.
-        self.groups = self.group(self.options["bucket-mb"] * 1e6)
-        lengths = [sum(w.numel() for w in group) for group in self.groups]
+        groups = self.group(self.options["bucket-mb"] * 1e6)
+        lengths = [sum(w.numel() for w in group) for group in groups]
         self.sent = [torch.zeros(length, dtype=self.kind, device=self.device) for length in lengths]
         self.wrapped = DistributedDataParallel(
             self.model, bucket_cap_mb=self.options["bucket-mb"], gradient_as_bucket_view=True
