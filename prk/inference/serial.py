@@ -313,7 +313,7 @@ class Kernel(kernel.Kernel[Inference]):
         while high > max(close * low, low + (not serves)):
             middle = (low + high) / 2 if serves else (low + high) // 2
             low, high = (middle, high) if self.tried(middle) else (low, middle)
-            if serves and high < 0.01 / self.alone:
+            if serves and high < 0.05 / self.alone:
                 works = f"use at least {2 * p.bound:g}"
                 raise Refusal("--bound", f"no rate of queries keeps {p.bound:g} ms", works)
         return low

@@ -189,7 +189,7 @@ def test_the_light_model_is_served_from_its_check_point_and_keeps_less(tmp_path,
     light = Ddp(workload="fashion-mnist-light", data=str(tmp_path), seed=3)
     weights = [weight.detach().numpy() for weight in models.model(light).parameters()]
     assert [weight.size for weight in weights] == light.trains.weights(light)
-    checkpoint.save(str(tmp_path / "light"), "fashion-mnist-light", weights)
+    checkpoint.save(str(tmp_path / "light"), "fashion-mnist-light", weights, {})
     given = {"data": str(tmp_path), "checkpoint": str(tmp_path / "light"), "scenario": "offline"}
     made, checks = inferred(workload="fashion-mnist-light", **given)
     assert not invalid(checks)
@@ -332,7 +332,7 @@ def test_check_points_are_refused_with_what_was_expected(tmp_path):
         line = refused("--checkpoint", tmp_path / name)
         assert "cannot be read (" in line
         assert expected in line
-    checkpoint.save(str(tmp_path / "other"), "digits", [np.zeros(3)])
+    checkpoint.save(str(tmp_path / "other"), "digits", [np.zeros(3)], {})
     line = refused("--checkpoint", tmp_path / "other")
     assert f"holds digits (1 weights, 3 numbers), {expected}" in line
     assert "is there already" in own_lines(kernel("ddp", "--iterations", 3, "--save", whole))[0]
