@@ -45,7 +45,7 @@ def composed(
             if place and overlaps(box[None], own[:place]).max() > 0.1:
                 continue
             part = scene[0, top : top + size, left : left + size]
-            np.maximum(part, enlarged(images[which], size), out=part)
+            np.maximum(part, enlarged(images[which], int(size)), out=part)
             own[place], named[place] = box, labels[which]
         scene += draw.standard_normal(scene.shape, np.float32) * 0.05
     return scenes, boxes, found
