@@ -7,7 +7,8 @@ from prk.allreduce import serial
 
 from . import team
 
-# Its name before PyTorch 2.13.
+# Their names before PyTorch 2.13.
+ALLGATHER = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
 REDUCE_SCATTER = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.nn.parallel import DistributedDataParallel
 
 from prk.allreduce.problem import Allreduce
@@ -17,7 +16,15 @@ from prk.ddp.schedule import SHARDED
 
 from . import allreduce, device, team
 
-HOOKS = {"bfloat16": default_hooks.bf16_compress_hook, "float16": default_hooks.fp16_compress_hook}
+
+def rounding(kind: torch.dtype, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+    """Average a bucket's gradients as numbers of `kind`; PyTorch's own hook has no bfloat16 over gloo."""
+    sent = bucket.buffer().to(kind).div_(dist.get_world_size())
+    return (
+        dist.all_reduce(sent, async_op=True)
+        .get_future()
+        .then(lambda done: bucket.buffer().copy_(done.value()[0]))
+    )
 
 
 class Wrapped(serial.Kernel):
@@ -32,8 +39,8 @@ class Wrapped(serial.Kernel):
         self.wrapped = DistributedDataParallel(
             self.model, bucket_cap_mb=self.options["bucket-mb"], gradient_as_bucket_view=True
         )
-        if self.problem.gradients in HOOKS:
-            self.wrapped.register_comm_hook(None, HOOKS[self.problem.gradients])
+        if self.kind != torch.float32:
+            self.wrapped.register_comm_hook(self.kind, rounding)
 
     def place(self) -> torch.device:
         return device.taken(self.options, self.comm)
@@ -82,7 +89,7 @@ class Sharded(buckets.Kernel):
         self.begun.clear()
 
     def gather(self, bucket: Bucket) -> None:
-        dist.all_gather_into_tensor(bucket.values, bucket.shard)
+        allreduce.ALLGATHER(bucket.values, bucket.shard)
 
     def allreduce(self, problem: Allreduce) -> Any:
         return allreduce.Kernel(problem, self.comm, {})

@@ -118,8 +118,8 @@ def launched(tmp_path_factory):
 
 MECHANISMS: tuple[list[Any], ...] = (
     ["--optimizer", "sharded", "--accumulate", 2],
-    ["--optimizer", "sharded", "--gradients", "bfloat16"],
-    ["--gradients", "float16"],
+    ["--optimizer", "sharded", "--gradients", "float16"],
+    ["--gradients", "bfloat16"],
 )
 
 
