@@ -7,8 +7,8 @@ import numpy as np
 from prk.ddp import draws, scenes, workload
 from prk.metric import Metric
 
-# Digits that stand for people: those to train with, and those to test with, of four choices that were tried the
-# one told apart best.
+# Digits that stand for people: those to train with, and those to test with. Of four choices tried
+# these were told apart best.
 KNOWN, STRANGERS = (1, 2, 3, 4, 5, 8, 9), (0, 6, 7)
 # Images of known digits to train with, and pairs to test with, half of them of one digit.
 TRAINED, TESTED = 960, 400
