@@ -124,5 +124,5 @@ def test_shipped_sweep_can_be_planned():
     for p in made.points:
         befalls = p.options["kill-period"], p.options["mtbf"], p.options["kill"]
         intervals.setdefault((p.runtime, befalls), set()).add(p.options["checkpoint"])
-    for befalls in ((0, 0.0, ""), (60, 0.0, ""), (0, 1.5, "")):
+    for befalls in ((0, 0.0, ""), (60, 0.0, ""), (0, 2.0, "")):
         assert len(intervals["mpi1", befalls]) == 4
