@@ -214,7 +214,12 @@ class LoadGen(Traffic):
         """A batch that is not full waits no longer than any other."""
 
     def issue(self, asked: Any) -> None:
-        self.ask([(one.id, one.index) for one in asked])
+        try:
+            self.ask([(one.id, one.index) for one in asked])
+        except BaseException as error:
+            # It would take LoadGen's own threads what they work with.
+            sys.excepthook(type(error), error, error.__traceback__)
+            leave(130 if isinstance(error, KeyboardInterrupt) else 1)
 
     def answer(self, ids: Iterable[int], outputs: np.ndarray) -> None:
         lg = self.library
@@ -247,11 +252,11 @@ def logged(text: str) -> dict[str, Any]:
     return {entry["key"]: entry["value"] for entry in map(json.loads, lines)}
 
 
-def leave() -> None:
+def leave(code: int = 1) -> None:
     """End a process that has failed, whatever else runs in it."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(code)
 
 
 class Own(Traffic):
