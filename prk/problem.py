@@ -309,19 +309,21 @@ class Problem:
         """
         names = sizes(type(self))
         wanted = {name: getattr(self, name) for name in names}
-        for exponent in range(1, 40):
-            # Multiples of the members, so that whatever must divide does; never larger than asked for.
-            small = {name: min(scaled(type(self), name, size << exponent), v) for name, v in wanted.items()}
-            problem = replace(self, iterations=self.multiple, **small)
-            try:
-                problem.refuse(size)
-                if refuse:
-                    refuse(problem)
-            except Refusal:
-                if small == wanted:
-                    break
-                continue
-            return problem
+        # What happens every so often needs the repetitions that were asked for.
+        for iterations in (self.multiple, self.iterations):
+            for exponent in range(1, 40):
+                # Multiples of the members, so that whatever must divide does; never larger than asked for.
+                small = {n: min(scaled(type(self), n, size << exponent), v) for n, v in wanted.items()}
+                problem = replace(self, iterations=iterations, **small)
+                try:
+                    problem.refuse(size)
+                    if refuse:
+                        refuse(problem)
+                except Refusal:
+                    if small == wanted:
+                        break
+                    continue
+                return problem
         return replace(self, iterations=self.multiple)
 
     def parameters(self) -> dict[str, Any]:

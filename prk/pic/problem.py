@@ -1,10 +1,10 @@
 """PIC: particles that move over a mesh of fixed charges (PRK_SPEC, PIC)."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby, product
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -236,18 +236,6 @@ class Pic(Problem):
             )
         if not np.isfinite(self.means()[2]).all():
             raise Refusal("--rho", f"{self.rho} leads beyond all numbers", "use one that is nearer to 1")
-
-    def smallest(self, size: int, refuse: Callable[[Self], None] | None = None) -> Self:
-        """Return this problem as small as can be: what happens every so often needs its repetitions."""
-        small = super().smallest(size, refuse)
-        if refuse is None:
-            return small
-        try:
-            refuse(small)
-            return small
-        except Refusal:
-            same = super().smallest(size, lambda one: refuse(replace(one, iterations=self.iterations)))
-            return replace(same, iterations=self.iterations)
 
     def whole(self, size: int) -> Mapping[str, Whole]:
         """Return the fields: of each particle that ever was x, y, vx, vy and before which repetition it
