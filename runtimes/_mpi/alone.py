@@ -33,10 +33,7 @@ def problems(kind: type[Problem], given: Sequence[int]) -> Iterator[Problem]:
 
 def computed(how: str, kernel: str, problem: Problem, everyone: MPI.Intracomm) -> float:
     """Return the seconds of a repetition on the slowest rank, each on its own."""
-    # What is reduced meanwhile, by a thread, would take part of the core.
-    options = {
-        o.name: "no" if "no" in o.choices else o.default for o in registry.runtime(how).cell(kernel).options
-    }
+    options = {o.name: o.default for o in registry.runtime(how).cell(kernel).options}
     laps = problem.own_laps
     own: Any = registry.kernel_class(how, kernel)(problem, MPI.COMM_SELF, options)
     own.repeat(1)
