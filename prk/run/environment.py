@@ -27,8 +27,8 @@ LAUNCHERS = (
 RECORDED = re.compile(
     r"^(OMPI_MCA|PMIX_MCA|PRTE_MCA|MPICH|MPIR_CVAR|I_MPI|UCX|FI|PSM2?|OMP|KMP|GOMP|NUMBA|SHMEM|SLURM|PRK|DASK|OMPI_COMM)_"
 )
-# What a record states in a place of its own, or not at all: a path tells of a person, not of a run, and what this
-# package sets tells of neither.
+# What a record states in a place of its own, or not at all: a path tells of a person, not of a run, and what
+# this package sets tells of neither.
 ELSEWHERE = ("PRK_LAUNCH", "PRK_SWEEP", "OMPI_MCA_initial_wdir", "NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING")
 SECRET = re.compile(r"TOKEN|JWT|KEY|SECRET|PASS|AUTH|CRED|COOKIE", re.IGNORECASE)
 
