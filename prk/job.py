@@ -8,6 +8,9 @@ from typing import Any
 from prk.problem import Problem
 from prk.team import Team
 
+# The exit code of a right answer that outlived members of its team.
+OUTLIVED = 3
+
 
 @dataclass(frozen=True)
 class Outcome:

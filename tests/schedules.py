@@ -13,6 +13,7 @@ import uuid
 from functools import partial
 from pathlib import Path
 
+from prk.job import OUTLIVED
 from prk.run import launcher
 from prk.run.processes import Mark, end, marked, wait_until
 from tests.launch import ENVIRONMENT, run
@@ -67,9 +68,9 @@ def verdict(done, record):
     account = record["faults"]
     if f"Ranks that died = {account['died']} of" not in done.stdout:
         return "the screen does not say how many ranks died"
-    if done.returncode == 0:
+    if done.returncode == (OUTLIVED if account["died"] else 0):
         right = "Solution validates" in done.stdout and record["status"] == "ok"
-        return "" if right else "it ended with 0 and no right answer"
+        return "" if right else f"it ended with {done.returncode} and no right answer"
     said = record["reason"] or ""
     if (
         done.returncode == 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from prk import coverage
 from prk.check import Check, Fields, combined
-from prk.job import Job, Outcome
+from prk.job import OUTLIVED, Job, Outcome
 from prk.problem import Measured, Problem, Refusal, Unanimous, size_option
 from prk.records import build, mllog, text, write
 from prk.records.build import Case, Report
@@ -71,8 +71,9 @@ def _outlive(
     except drive.Failed as failed:
         return drive.lost(job, how, members, failed)
     report = Report(job, how, members, size, [[ended.case]], how.describe(), up=up, faults=ended.account)
-    # Nobody is asked any more: one might be gone.
-    return _finish(report) if ended.comm.rank == 0 else Outcome(0 if report.valid else 1)
+    # Nobody is asked any more: one might be gone. The first one tells how it ended, and is not ended
+    # while it writes by a launcher that saw another one's code.
+    return _finish(report) if ended.comm.rank == 0 else Outcome(0)
 
 
 def _measure(problem: Problem, make: Any, comm: Team) -> tuple[Team, list[Case]]:
@@ -262,7 +263,9 @@ def _finish(report: Report) -> Outcome:
         print(f"Target missed: {target.name} reached {reached}, wanted {target.wanted:g}")
     value, middle = report.median()
     print(f"{first.name.capitalize()} ({first.unit}): {value:.6f}  Avg time (s): {middle:.9f}", flush=True)
-    return Outcome(1, lost) if lost else Outcome(0)
+    if lost:
+        return Outcome(1, lost)
+    return Outcome(OUTLIVED if report.faults and report.faults.dead else 0)
 
 
 def _timeline(job: Job, parts: split.Split) -> bytes:

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 import prk
+from prk.job import OUTLIVED
 from tests import schedules
 from tests.launch import kernel, run
 from tests.schedules import faulty
@@ -45,7 +46,7 @@ CASES = [
 @pytest.mark.parametrize(("ranks", "what", "kill", "how", "died", "left"), CASES)
 def test_right_answer_from_what_is_left(mark, ranks, what, kill, how, died, left):
     done, record = faulty(what[0], ranks, *what[1:], "--kill", kill, *how)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == OUTLIVED, done.stderr
     assert record["status"] == "ok"
     assert f"Ranks that died = {died} of {ranks}" in done.stdout
     found = record["faults"]
@@ -84,7 +85,7 @@ def test_what_cannot_go_on_ends_cleanly(mark, words, why):
 
 def test_stopped_rank_is_noticed_and_ended(mark):
     done, record = faulty(P[0], 3, *P[1:], "--kill", "1@5", "--signal", "stop")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == OUTLIVED, done.stderr
     assert record["faults"]["died"] == 1
     assert record["faults"]["failures"][0]["detection"] > 0.5
 
@@ -99,7 +100,7 @@ def test_stopped_rank_is_noticed_and_ended(mark):
 def test_dask_replaces_workers(mark, tmp_path, what, workers, words, died):
     path = tmp_path / "record.json"
     done = kernel(*what, "--faults", *words, "--json", path, size=workers, on="dask")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == OUTLIVED, done.stderr
     found = json.loads(path.read_text())
     jsonschema.validate(found, SCHEMA)
     assert (found["faults"]["died"], found["faults"]["left"]) == (died, workers)
