@@ -28,8 +28,8 @@ from .pingpong import LARGE, LARGE_TRIPS, SMALL, SMALL_TRIPS, STREAM, best, boun
 # Messages that any library takes without a receive, and how often they are sent.
 EAGER, ROUNDS = 8, 200
 # A message that no core's own cache holds, as what a kernel has just packed: in a cache it is copied thrice
-# as fast.
-COLD, COLD_TRIPS = 1 << 22, 4
+# as fast. How often it is exchanged.
+COLD, EXCHANGES = 1 << 22, 20
 # A core that was away for so long was interrupted; seconds in which that is watched.
 AWAY, WATCHED = 5e-6, 0.3
 
@@ -96,17 +96,28 @@ def flag(pair: MPI.Intracomm) -> float:
     return min(took[1:])
 
 
+def exchange(pair: MPI.Intracomm) -> float:
+    """Return the seconds in which both ranks have sent each other a large message, at once as kernels do."""
+    # Of pages that were written: those that were not are all one, which the cache holds.
+    own, other, took = np.ones(COLD), np.ones(COLD), []
+    for _ in range(EXCHANGES):
+        pair.Barrier()
+        start = time.perf_counter()
+        pair.Sendrecv(own, 1 - pair.rank, recvbuf=other, source=1 - pair.rank)
+        took.append(time.perf_counter() - start)
+    return min(took[1:])
+
+
 def between(pair: MPI.Intracomm, near: bool) -> dict[str, float]:
     """Return the figures of two ranks; `near`: they are on one node."""
     half = best(pair, bounce, SMALL, SMALL_TRIPS) / (2 * SMALL_TRIPS)
-    whole = best(pair, bounce, COLD, COLD_TRIPS) / (2 * COLD_TRIPS)
     # What is between both ends is at least a tenth.
     each = min(overhead(pair), 0.45 * half)
     found = {
         "latency": half - 2 * each,
         "overhead": each,
         "gap": best(pair, stream, SMALL, STREAM) / STREAM,
-        "bandwidth": 8 * COLD / (whole - half),
+        "bandwidth": 8 * COLD / (exchange(pair) - half),
     }
     return found | ({"flag": flag(pair)} if near else {})
 
