@@ -492,6 +492,8 @@ def through(lines, each, before, flight, after, accept, answer, noise, rng):
     span[0] = each[0]
     along = before + flight
     behind = before + after
+    # The last member sends nothing but the corner.
+    behind[size - 1] = 0.0
     answered = np.any(answer >= 0)
     expected = noise[0] * np.sum(span + behind)
     due, event = 0.0, rng.exponential(1.0)
