@@ -28,6 +28,8 @@ CALLS: Mapping[str, Callable[[Any, Any], Any]] = {
     "tanh": lambda t, s: torch.tanh(t["x"]),
     "multiply": lambda t, s: t["x"] * t["z"],
     "memcpy": lambda t, s: t["x"].clone(),
+    "arrangement": lambda t, s: t["x"].permute(0, 2, 3, 1).contiguous(),
+    "dropout": lambda t, s: functional.dropout(t["x"]),
     "max_pooling": lambda t, s: functional.max_pool2d(t["x"], s.r, s.stride),
     "average_pooling": lambda t, s: functional.avg_pool2d(t["x"], s.r, s.stride),
     "batch_norm": lambda t, s: functional.batch_norm(

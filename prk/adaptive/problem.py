@@ -27,6 +27,8 @@ PROBES = ("never", "every", "backoff", "sampled")
 EXACT, EXACT_32 = 2**53, 2**24
 # Of a tile, which travels in one message: its words of 32 bits are counted by an int.
 LONGEST_SIDE = 1 << 14
+# Tasks whose types are kept.
+LONGEST_WINDOW = 1 << 20
 # What the maps lie over, and percent that adapting may cost.
 LINKS, GOAL = ("link", "dense_share"), 5.0
 # Rows of a recorded timeline.
@@ -130,9 +132,10 @@ class Adaptive(Problem):
 
     def memory(self, size: int) -> int:
         n = self.matrix.order
-        # The owner's tiles; while they are drawn, the edges; one tile's messages.
+        # The owner's tiles; while they are drawn, the edges; one tile's messages; the window's tasks.
         edges = 8 * 5 * self.edge_factor * n
-        return 8 * n * n + max(edges, 4 * self.tile_bytes) + 32 * n
+        window = 8 * self.window * (3 + 2 * len(self.names))
+        return 8 * n * n + max(edges, 4 * self.tile_bytes) + 32 * n + window
 
     def refuse(self, size: int) -> None:
         super().refuse(size)
@@ -178,6 +181,8 @@ class Adaptive(Problem):
             )
         if self.window < 1:
             raise Refusal("--window", f"{self.window} tasks are none", "use at least 1")
+        if self.window > LONGEST_WINDOW:
+            raise Refusal("--window", f"{self.window} tasks are too many", f"use at most {LONGEST_WINDOW}")
         if not 0 < self.alpha <= self.beta:
             raise Refusal(
                 "--alpha",

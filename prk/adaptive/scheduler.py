@@ -5,10 +5,12 @@ the sum of their types. An optimisation has an efficiency domain: by the mode, a
 pays or not. The rule is that of ASAFESSS, r = computation / communication, on below alpha, off above beta.
 While an optimisation is off, this r bounds what it can reach: if nothing were left of communication, the
 tasks would still take r times as long. While it is on, r is what was bounded: how long the window took over
-how long it would have taken without.
+how long it would have taken without. Of each quality, the longest tasks of the window count as the next
+longest does, since a preempted core or a late message tells nothing of what an optimisation is worth.
 
 While it is off, r does not see what it could do, as a dense tile and a sparse one take the same time. So the
-scheduler can only try, and how often it tries again after it did so in vain is its way to probe.
+scheduler can only try, and how often it tries again after it did so in vain is its way to probe. Single tasks
+may lose a small part of the time, and at once what its best window gained before it was turned off.
 
 All of it is compiled: between two tasks there are some tens of nanoseconds. A set of optimisations is a word
 with a bit for each one, in the order in which they are applied.
@@ -29,7 +31,9 @@ COMMUNICATION, RECEIVING, COMPUTATION, COMMON = range(4)
 # Windows that are let by after a failure, doubling up to so many.
 LONGEST = 64
 # Part of the time that may be lost to single tasks which only tell whether to switch.
-SHARE = 0.02
+SHARE = 0.01
+# One task in so many of a window may have been held up; how many times as long as others a single one counts.
+HELD_UP, LONG = 8, 2
 # Tasks without any optimisation that others are compared with, by their medians.
 PLAIN = 5
 NOTHING = -1
@@ -38,8 +42,8 @@ ON, FILLED, SEEN, COMPARED = range(4)
 FAILURES, WAITS, LASTED = range(3)
 # The scheduler's seconds: since a task without any optimisation, and what such a one takes longer.
 SINCE, LONGER = range(2)
-# Each optimisation's: what was lost by trying it, and all since it was turned off.
-LOST, OFF = range(2)
+# Each optimisation's: what its best window gained; since then, what trying it lost beyond that, and all.
+GAIN, LOST, OFF = range(3)
 
 T = TypeVar("T")
 
@@ -48,6 +52,7 @@ class Scheduler(NamedTuple):
     """What the scheduler knows; passes into compiled code as it is.
 
     decides: whether it does, or follows the plan, which optimisations each task is to have.
+    types: of the window's tasks, of which there are FILLED, by quality.
     workers: how many compute while the owner transfers; 0: it does both, one after the other.
     """
 
@@ -62,7 +67,7 @@ class Scheduler(NamedTuple):
     own: np.ndarray
     seconds: np.ndarray
     tried: np.ndarray
-    mode: np.ndarray
+    types: np.ndarray
     plain: np.ndarray
 
 
@@ -77,8 +82,8 @@ def scheduler(
     alpha, beta = np.array(thresholds, float).reshape(count, 2).T.copy()
     return Scheduler(
         np.ones(1, np.bool_), np.zeros(tasks, np.int64), probe, window, workers, alpha, beta,
-        np.zeros(4, np.int64), np.zeros((count, 3), np.int64), np.zeros(2), np.zeros((count, 2)),
-        np.zeros(qualities(count)), np.zeros((PLAIN, COMMON)),
+        np.zeros(4, np.int64), np.zeros((count, 3), np.int64), np.zeros(2), np.zeros((count, 3)),
+        np.zeros((qualities(count), window)), np.zeros((PLAIN, COMMON)),
     )  # fmt: skip
 
 
@@ -106,6 +111,21 @@ def quotient(a, b):
     if b:
         return a / b
     return np.inf if a else 1.0
+
+
+@njit(cache=True, nogil=True)
+def mode_of(types):
+    """Return the mode of a window of types, (qualities, tasks), in which tasks may have been held up.
+
+    Of the seconds of a quality, the longest count as the next longest; bytes are what they are.
+    """
+    found, longest = np.empty(len(types)), types.shape[1] // HELD_UP
+    for quality in range(found.size):
+        took = types[quality]
+        if quality < removed(0) or (quality - removed(0)) % 2:
+            took = np.minimum(took, np.sort(took)[-1 - longest])
+        found[quality] = took.sum()
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -139,23 +159,28 @@ def duration(mode, workers):
 
 
 @njit(cache=True, nogil=True)
-def relative(mode, tasks, usual, one, workers):
-    """Return the seconds of tasks over those that they would have taken without an optimisation.
+def without(mode, tasks, usual, one, workers):
+    """Return the seconds that tasks would have taken without an optimisation.
 
     usual: the qualities that all have, of a task without any optimisation.
     """
     gone = mode[removed(one)]
     # Of the computation that was spared, the part that was removed by this one.
     spared = max(tasks * usual[COMPUTATION] - mode[COMPUTATION], 0.0)
-    spared *= quotient(gone, total(mode, removed(0)))
-    without = elapsed(
+    spared *= gone / total(mode, removed(0)) if gone else 0.0
+    return elapsed(
         mode[COMMUNICATION] + gone * usual[COMMUNICATION],
         mode[RECEIVING] + gone * usual[RECEIVING],
         mode[COMPUTATION] + spared,
         total(mode, work(0)) - mode[work(one)],
         workers,
     )
-    return quotient(duration(mode, workers), without)
+
+
+@njit(cache=True, nogil=True)
+def relative(mode, tasks, usual, one, workers):
+    """Return the seconds of tasks over those that they would have taken without an optimisation."""
+    return quotient(duration(mode, workers), without(mode, tasks, usual, one, workers))
 
 
 @njit(cache=True, nogil=True)
@@ -219,7 +244,7 @@ def note(s, found, had):
         s.seconds[SINCE] = 0.0
     if had != on:
         return sampled(s, found, had & ~on)
-    s.mode[:] += found
+    s.types[:, s.counts[FILLED]] = found
     s.counts[FILLED] += 1
     if s.counts[FILLED] < s.window:
         return NOTHING
@@ -231,7 +256,6 @@ def note(s, found, had):
 @njit(cache=True, nogil=True)
 def begin_window(s):
     """Forget the tasks of the window."""
-    s.mode[:] = 0.0
     s.counts[FILLED] = s.counts[COMPARED] = 0
 
 
@@ -251,30 +275,33 @@ def sampled(s, found, had):
             turn_on(s, one)
             begin_window(s)
             return one
-        s.tried[one, LOST] += found[work(one)]
+        # One that was held up must not put off the others.
+        s.tried[one, LOST] += min(found[work(one)], LONG * duration(usual, s.workers))
     return NOTHING
 
 
 @njit(cache=True, nogil=True)
 def decide(s):
     """Return what follows from a full window: which optimisation was switched, at most one, or NOTHING."""
-    switched, usual = NOTHING, typical(s)
+    switched, usual, mode = NOTHING, typical(s), mode_of(s.types)
     # What a task without would take longer.
-    s.seconds[LONGER] = max(duration(usual, s.workers) - duration(s.mode, s.workers) / s.window, 0.0)
+    s.seconds[LONGER] = max(duration(usual, s.workers) - duration(mode, s.workers) / s.window, 0.0)
     for one in range(s.alpha.size):
         on = has(s.counts[ON], one)
         s.own[one, LASTED] += 1
         if not on and not due(s, one):
             continue
-        pays = efficient(s.mode, s.window, usual, one, on, s.alpha[one], s.beta[one], s.workers)
+        pays = efficient(mode, s.window, usual, one, on, s.alpha[one], s.beta[one], s.workers)
+        gained = without(mode, s.window, usual, one, s.workers) - duration(mode, s.workers)
         if on and pays:
             s.own[one, FAILURES] = 0
+            s.tried[one, GAIN] = max(s.tried[one, GAIN], gained)
         elif on != pays and switched == NOTHING:
             switched = one
             if pays:
                 turn_on(s, one)
             else:
-                turn_off(s, one, usual)
+                turn_off(s, one, -gained)
     return switched
 
 
@@ -288,18 +315,17 @@ def turn_on(s, one):
 
 
 @njit(cache=True, nogil=True)
-def turn_off(s, one, usual):
-    """Turn an optimisation off; what did not even last a window has failed again."""
+def turn_off(s, one, lost):
+    """Turn an optimisation off, whose window lost so much; what did not even last one has failed again."""
     s.counts[ON] &= ~(1 << one)
     again = s.own[one, LASTED] <= 1
     s.own[one, FAILURES] = s.own[one, FAILURES] + 1 if again else 1
     s.own[one, WAITS] = min(1 << min(s.own[one, FAILURES] - 1, 32), LONGEST)
-    seconds = duration(s.mode, s.workers)
-    r = relative(s.mode, s.window, usual, one, s.workers)
     if again and s.own[one, FAILURES] > 1:
-        s.tried[one, LOST] += max(seconds - quotient(seconds, r), 0.0)
+        s.tried[one, LOST] += max(lost, 0.0)
     else:
-        s.tried[one] = 0.0
+        # As much as it gained may be lost at once: where phases change, it pays to look.
+        s.tried[one] = 0.0, -s.tried[one, GAIN], 0.0
 
 
 @njit(cache=True, nogil=True)

@@ -61,10 +61,11 @@ class Bytes(TorchDispatchMode):
 def backwards(dy: Any, x: Any, w: Any, *others: Any, out_shape: Any = None, **_: Any) -> int:
     """Return the flop of a convolution's way back: once for the inputs and once for the weights, if wanted.
 
-    torch.utils.flop_counter takes no account of groups there.
+    torch.utils.flop_counter takes no account of groups there. What a filter is multiplied with is a number of
+    the outputs, of a transposed convolution one of the inputs.
     """
-    wanted = others[-1]
-    return 2 * math.prod(dy) * math.prod(w[1:]) * sum(wanted[:2])
+    transposed, wanted = others[4], others[-1]
+    return 2 * math.prod(x if transposed else dy) * math.prod(w[1:]) * sum(wanted[:2])
 
 
 def tensors(values: Any) -> list[torch.Tensor]:

@@ -272,6 +272,68 @@ def test_what_others_are_compared_with_does_not_get_old():
     assert not scheduler.counts[ON]
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(*4 * [st.integers(0, 1000)]), min_size=1, max_size=40))
+def test_of_the_seconds_in_a_window_the_longest_count_as_the_next_longest(tasks):
+    """One in eight, quality by quality; what was removed, the last one, is no time, and counts as it is."""
+    types = np.array(tasks, float).T
+    types = np.vstack((types[:3], types[3], types[:1]))
+    ranked = np.sort(types)[:, ::-1]
+    most = ranked[:, len(tasks) // 8]
+    wanted = np.minimum(types, most[:, None]).sum(axis=1)
+    wanted[removed(0)] = types[removed(0)].sum()
+    np.testing.assert_allclose(rules.mode_of(types), wanted)
+
+
+HELD_UP = st.lists(
+    st.tuples(st.integers(0, WINDOW - 1), st.sampled_from([COMMUNICATION, RECEIVING, COMPUTATION, work(0)])),
+    max_size=WINDOW // rules.HELD_UP,
+)
+
+
+def disturbed(costs, dense, windows, seconds):
+    """Return switches and tasks tried where these places of windows, in turn, take so many seconds more."""
+    scheduler = rules.scheduler([(ALPHA, BETA)], rules.SAMPLED, WINDOW, 0)
+    switches = tried = 0
+    for number in range(len(windows) * 10 * WINDOW):
+        chosen = choose(scheduler, number)
+        found, place = costs.of(dense, bool(chosen)), scheduler.counts[rules.FILLED]
+        for where, quality in windows[number // WINDOW % len(windows)]:
+            # Of what is off, nothing takes seconds.
+            if where == place and (chosen or quality != work(0)):
+                found[quality] += seconds
+        switches += note(scheduler, found, chosen) != NOTHING
+        tried += bool(chosen)
+    return switches, tried
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.one_of(PAYS, VAIN), st.booleans(), st.lists(HELD_UP, min_size=1, max_size=5), st.floats(0, 1e4))
+def test_tasks_that_are_held_up_switch_nothing(costs, dense, windows, seconds):
+    """What pays is on from the second window, what does not was tried once; whatever one in eight takes."""
+    switches, _ = disturbed(costs, dense, windows, seconds)
+    assert switches == (2 if costs.seconds(dense, True) > BETA * costs.seconds(dense, False) else 1)
+
+
+def test_a_sample_that_is_held_up_does_not_put_off_the_others():
+    costs, tried = Costs(), []
+    for seconds in (0.0, 1e3):
+        tried.append(disturbed(costs, True, [[(place, work(0)) for place in range(WINDOW)]], seconds)[1])
+    assert tried[1] > WINDOW + 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.01, 0.4), st.floats(0.1, 0.3), st.integers(3, 20), st.integers(0, 5))
+def test_a_change_of_phase_is_noticed_within_a_window(multiply, search, windows, late):
+    """A dense phase by two windows, the first of them mixed; a sparse one soon after by its first tasks."""
+    costs, stretch = Costs(1.0, multiply, search), windows * WINDOW + 5
+    tasks = [False] * stretch + [True] * 2 * WINDOW + [False] * stretch
+    _, tried, switches = simulated(costs, tasks, late=late)
+    assert switches == 3
+    again = tried[stretch + 2 * WINDOW :]
+    assert again[late + 2 : WINDOW].all()
+
+
 @given(st.floats(0.01, 10), st.floats(0.01, 10), st.floats(0, 10), st.integers(0, 9), st.integers(1, 9))
 def test_r_of_what_is_on_is_its_time_over_that_without(send, multiply, search, few, many):
     costs = Costs(send, multiply, search)
@@ -393,6 +455,7 @@ def test_what_is_sent():
         ({"alpha": 2.0}, r"--alpha: 2 \(on below\) and --beta 1.05 .* wrong order; use 0 < alpha <= beta"),
         ({"alpha": 0.0}, "wrong order"),
         ({"window": 0}, "--window: 0 tasks are none; use at least 1"),
+        ({"window": 10**12}, "--window: 1000000000000 tasks are too many; use at most 1048576"),
         ({"tile": 100}, "--tile: 100 does not divide 2048 rows; use a power of two up to 2048"),
         ({"tile": 0}, "--tile: 0 does not divide"),
         ({"scale": 13, "tile": 8192, "optimisations": "float32"}, "--tile: single .* use at most 4096"),
