@@ -393,7 +393,7 @@ def imbalance(periods):
 @pytest.mark.parametrize("balance", ["tiles", "diffusive"])
 def test_borders_go_to_where_the_load_will_be(balance):
     """A patch whose rows go up by one a step, on two members one above the other."""
-    patch = {"mode": "PATCH", "left": 0, "right": 47, "bottom": 0, "top": 23}
+    patch: dict[str, Any] = {"mode": "PATCH", "left": 0, "right": 47, "bottom": 0, "top": 23}
     problem = Pic(iterations=24, n=48, particles=3000, k=0, m=1, **patch)
 
     class Behind(tagged.Kernel):
