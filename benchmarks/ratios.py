@@ -33,6 +33,7 @@ REFERENCE: dict[str, Sequence[float]] = {
             "random": (37, 100),
             "synch_global": (0.286, 0.224),
             "branch": (63_000, 130_000),
+            "pic": (25, 50),
         }.items()
     },
 }
@@ -50,6 +51,7 @@ WORDS = {
     "branch": "1000 100000 vector_go",
     "refcount": "1000000",
     "amr": "10 {n} 1000 2 2 1 5",
+    "pic": "--particles 1000000",
 }
 
 
@@ -102,7 +104,8 @@ def measured(case: Case, workers: int, n: int, arguments: Iterable[str] = ()) ->
             return None
         record = read.read(path)
         stated = record["metrics"]["rate"]
-        return statistics.median(stated["values"]) * stated["scale"] / 1e6, parts(record.get("split"))
+        went = {**parts(record.get("split")), **balancing(record)}
+        return statistics.median(stated["values"]) * stated["scale"] / 1e6, went
 
 
 def parts(split: Mapping[str, Any] | None) -> Split:
@@ -112,6 +115,14 @@ def parts(split: Mapping[str, Any] | None) -> Split:
     means = [{kind: spread["mean"] for kind, spread in rank.items()} for rank in split["ranks"]]
     least = min(means, key=lambda rank: rank["computing"] / sum(rank.values()))
     return {kind: seconds / sum(least.values()) for kind, seconds in least.items()}
+
+
+def balancing(record: Mapping[str, Any]) -> Split:
+    """Return the share of the time that went into balancing, of the rank that waited least in it."""
+    periods = [period for sample in record.get("balance", ()) for period in sample["periods"]]
+    lost = sum(period["balancing"]["min"] for period in periods)
+    seconds = sum(sample["max"] for sample in record["samples"]) * record["parameters"].get("iterations", 1)
+    return {"balancing": lost / seconds} if lost else {}
 
 
 def ratios(
@@ -145,7 +156,7 @@ def shown(case: Case, workers: int, found: Sequence[tuple[float, float, Split]])
     c = REFERENCE.get(case.kernel, ())[workers - 1 : workers]
     beside = f"{c[0]:>10.3g}{middle / c[0]:>9.2f}" if c else 19 * " "
     numbers = "".join(f"{r:>10.3g}" for r in (middle, min(ratio), max(ratio)))
-    went = ", ".join(f"{kind} {share:.0%}" for kind, share in found[-1][2].items())
+    went = ", ".join(f"{kind} {share:.1%}" for kind, share in found[-1][2].items())
     return f"{name}{numbers}{beside}{rates:>12.4g}  {'; '.join(filter(None, (case.options, went)))}".rstrip()
 
 

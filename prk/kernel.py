@@ -25,9 +25,9 @@ class Period(NamedTuple):
     """What one worker did in the repetitions up to `repetition` that the last period did not have.
 
     `work` is how much it had to do, in a unit of the kernel's, and `seconds` how long it computed for that.
-    At the period's end, so that the next one is better balanced, it has spent the seconds `balancing`, by
-    which so much of the work `moved` to other workers, while so many borders were `held`: they did not move
-    as far as they should have, because of what a part must have at least.
+    At the period's beginning or end, so that the load is better balanced afterwards, it has spent the seconds
+    `balancing`. By that, so much of the work `moved` to other workers, while so many borders were `held`:
+    they did not move as far as they should have, because of what a part must have at least.
     """
 
     repetition: int

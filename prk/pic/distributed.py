@@ -5,6 +5,7 @@ A runtime adds how arrays are exchanged and counts are summed, and nothing else.
 
 from collections.abc import Mapping, Sequence
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,9 @@ class Kernel(serial.Kernel):
         population.share(problem, self.total(population.part(problem, comm.rank, comm.size)))
         super().setup()
         self.periods: list[Period] = []
+        # A load that drifts favours one member in the first half of a period and another one in the second:
+        # they are told apart.
+        self.halves = {self.options["period"] // 2, self.options["period"]}
         self.balanced = self.options["balance"] in FIND
         self.meet()
         self.begin()
@@ -65,8 +69,9 @@ class Kernel(serial.Kernel):
         self.slots = self.cuts.slots(self.neighbours)
 
     def begin(self) -> None:
-        """Begin a period."""
+        """Begin half a period."""
         self.work, self.seconds = 0, 0.0
+        self.look: dict[str, Any] = {}
 
     def send(self, leaving: int) -> None:
         self.hand_over(leaving, self.neighbours, self.slots)
@@ -79,6 +84,9 @@ class Kernel(serial.Kernel):
             one.append(rows.reshape(-1, ROWS))
 
     def step(self) -> None:
+        begun = (self.done - 1) % self.options["period"]
+        if self.balanced and self.done and begun == 0:
+            self.balance()
         self.tile.happen(self.done)
         start = perf_counter()
         leaving = self.push()
@@ -89,32 +97,34 @@ class Kernel(serial.Kernel):
         if self.done == 1:
             # The warm-up compiles, and is no part of a period.
             self.begin()
-        elif self.done == self.problem.repetitions:
-            self.periods.append(Period(self.done, self.work, self.seconds))
-        elif self.done % self.options["period"] == 0:
-            self.balance()
+        elif self.done == self.problem.repetitions or begun + 1 in self.halves:
+            self.periods.append(Period(self.done, self.work, self.seconds, **self.look))
             self.begin()
 
     def balance(self) -> None:
-        """End a period: look at the load of all members, and move borders."""
-        found = Period(self.done, self.work, self.seconds)
-        if self.balanced:
-            start = perf_counter()
-            cuts, held = self.wanted()
-            moved = self.recut(cuts) if cuts != self.cuts else 0
-            found = found._replace(balancing=perf_counter() - start, moved=moved, held=held)
-        self.periods.append(found)
+        """Begin a period: look at the load of all members, and move borders."""
+        start = perf_counter()
+        cuts, held = self.wanted()
+        moved = self.recut(cuts) if cuts != self.cuts else 0
+        self.look = {"balancing": perf_counter() - start, "moved": moved, "held": held}
 
     def wanted(self) -> tuple[Cuts, int]:
-        """Return borders that suit the load, and how many of them did not move as far as they should."""
+        """Return borders that suit the load, and how many of them did not move as far as they should.
+
+        What they are to suit is where the load will be in the middle of the period, going on as it went in
+        the last step: where the particles were moved to is measured, and no formula is asked.
+        """
         one, n = self.tile.particles, self.problem.n
-        counts = np.zeros((2, n), np.int64)
+        found = np.zeros((2, n + 1), np.int64)
         for axis, row in enumerate((X, Y)):
-            loops.histogram(one.rows[row, : one.held], counts[axis])
-        load, held = self.total(counts), 0
+            loops.histogram(one.rows[row, : one.held], found[axis, :n])
+        found[:, n] = np.rint(self.tile.far)
+        found, held = self.total(found), 0
+        steps = min(self.options["period"], self.problem.repetitions - self.done)
         cuts = [self.cuts.x, self.cuts.y]
         for axis in AXES[self.options["axes"]]:
-            cuts[axis], some = FIND[self.options["balance"]](load[axis], cuts[axis], self.problem.least[axis])
+            load = schedule.ahead(found[axis, :n], int(found[axis, n]), (steps - 1) / 2)
+            cuts[axis], some = FIND[self.options["balance"]](load, cuts[axis], self.problem.least[axis])
             held += some
         return Cuts(*cuts), held
 
@@ -122,35 +132,39 @@ class Kernel(serial.Kernel):
         """Move the borders, and with them mesh and particles; return how many particles this member gives."""
         rank, old = self.comm.rank, self.cuts
         partners = schedule.partners(old, new, rank)
-        came = self.exchange(partners, [self.given(new, to) for to in partners])
-        pieces = {rank: self.given(new, rank), **dict(zip(partners, came, strict=True))}
+        came = self.exchange(partners, [packed(self.given(new, to)) for to in partners])
         (x0, x1), (y0, y1) = new.box(rank)
         charges = memory.empty((x1 - x0 + 1, y1 - y0 + 1))
-        for giver, values in pieces.items():
-            fill(charges, schedule.moves(old, new, giver, rank), values)
+        for giver, values in zip(partners, came, strict=True):
+            boxes = schedule.moves(old, new, giver, rank)
+            sizes = [(b - a) * (d - c) for (a, b, _), (c, d, _) in boxes]
+            fill(charges, boxes, np.split(values, np.cumsum(sizes)))
+        fill(charges, schedule.moves(old, new, rank, rank), self.given(new, rank))
         self.cuts = new
         leaving = self.tile.become(new.box(rank), charges)
         self.hand_over(leaving, partners, new.slots(partners))
         self.meet()
         return leaving
 
-    def given(self, new: Cuts, to: int) -> np.ndarray:
-        """Return the charges that a member of the new tiles gets from this one's."""
+    def given(self, new: Cuts, to: int) -> list[np.ndarray]:
+        """Return the charges that a member of the new tiles gets from this one's, where they stand."""
         (x0, _), (y0, _) = self.tile.box
-        charges = self.tile.charges
         boxes = schedule.moves(self.cuts, new, self.comm.rank, to)
-        parts = [charges[a - x0 : b - x0, c - y0 : d - y0].ravel() for (a, b, _), (c, d, _) in boxes]
-        return np.concatenate(parts) if parts else np.empty(0)
+        return [self.tile.charges[a - x0 : b - x0, c - y0 : d - y0] for (a, b, _), (c, d, _) in boxes]
 
     def restore(self, state: Mapping[str, np.ndarray], repetition: int) -> None:
         super().restore(state, repetition)
+        self.periods = [period for period in self.periods if period.repetition <= repetition]
+        self.begin()
         self.meet()
 
 
-def fill(charges: np.ndarray, boxes: Sequence[tuple[Share, Share]], values: np.ndarray) -> None:
+def packed(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    """Return charges one after the other."""
+    return np.concatenate([np.empty(0), *(piece.ravel() for piece in pieces)])
+
+
+def fill(charges: np.ndarray, boxes: Sequence[tuple[Share, Share]], pieces: Sequence[np.ndarray]) -> None:
     """Put the charges that one member gave where they belong."""
-    start = 0
-    for (a, b, x), (c, d, y) in boxes:
-        size = (b - a) * (d - c)
-        charges[x : x + b - a, y : y + d - c] = values[start : start + size].reshape(b - a, d - c)
-        start += size
+    for ((a, b, x), (c, d, y)), piece in zip(boxes, pieces, strict=False):
+        charges[x : x + b - a, y : y + d - c] = piece.reshape(b - a, d - c)

@@ -37,20 +37,28 @@ def pull(charge, dx, dy):
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def move(x, y, vx, vy, q, near, length):
-    """Move particles by a step of time 1 through the force of four charges each; the grid is periodic."""
+    """Move particles by a step of time 1 through the force of four charges each; the grid is periodic.
+
+    Returns by how much they go along x and along y, all together.
+    """
     a, b, c, d = near[0], near[1], near[2], near[3]
+    far_x = far_y = 0.0
     for i in range(x.size):
         dx, dy = x[i] - np.floor(x[i]), y[i] - np.floor(y[i])
         ex, ey = dx - 1.0, dy - 1.0
         fa, fb, fc, fd = pull(a[i], dx, dy), pull(b[i], ex, dy), pull(c[i], dx, ey), pull(d[i], ex, ey)
         fx = q[i] * ((fa + fc) * dx + (fb + fd) * ex)
         fy = q[i] * ((fa + fb) * dy + (fc + fd) * ey)
-        nx, ny = x[i] + vx[i] + 0.5 * fx, y[i] + vy[i] + 0.5 * fy
+        by_x, by_y = vx[i] + 0.5 * fx, vy[i] + 0.5 * fy
+        far_x += by_x
+        far_y += by_y
+        nx, ny = x[i] + by_x, y[i] + by_y
         nx -= length if nx >= length else (-length if nx < 0.0 else 0.0)
         ny -= length if ny >= length else (-length if ny < 0.0 else 0.0)
         x[i], y[i] = nx, ny
         vx[i] += fx
         vy[i] += fy
+    return far_x, far_y
 
 
 @njit(cache=True, nogil=True)
@@ -66,15 +74,21 @@ def outside(particles, first, last, x0, x1, y0, y1, found, count):
 
 
 @njit(cache=True, nogil=True)
-def push(particles, first, last, charges, x0, x1, y0, y1, length, found):
-    """Move the particles [first, last) of a tile; write those that have left it, return how many."""
+def push(particles, first, last, charges, x0, x1, y0, y1, length, found, far):
+    """Move the particles [first, last) of a tile; write those that have left it, return how many.
+
+    far: by how much all together go along x and along y.
+    """
     near = np.empty((4, BLOCK))
     count = 0
+    far[:] = 0.0
     for i in range(first, last, BLOCK):
         j = min(i + BLOCK, last)
         x, y = particles[X, i:j], particles[Y, i:j]
         gather(x, y, charges, x0, y0, near)
-        move(x, y, particles[VX, i:j], particles[VY, i:j], particles[Q, i:j], near, length)
+        by = move(x, y, particles[VX, i:j], particles[VY, i:j], particles[Q, i:j], near, length)
+        far[0] += by[0]
+        far[1] += by[1]
         count = outside(particles, i, j, x0, x1, y0, y1, found, count)
     return count
 
@@ -92,56 +106,37 @@ def inside(particles, held, x0, x1, y0, y1, found):
 
 
 @njit(cache=True, nogil=True)
-def sort(particles, found, columns, rows, slots, counts):
-    """Count the particles `found` by their new owners' slots; return how many have an owner without one.
+def sort(particles, found, columns, rows, slots, to, counts):
+    """Write the slots of the new owners of the particles `found`, and count them; return how many have one.
 
     columns, rows: the numbers of the tiles' columns and rows that the grid's belong to, together the owner.
     """
     counts[:] = 0
-    lost = 0
-    for i in found:
-        slot = slots[owner(particles, i, columns, rows)]
-        if slot < 0:
-            lost += 1
-        else:
-            counts[slot] += 1
-    return lost
-
-
-@njit(cache=True, nogil=True)
-def owner(particles, i, columns, rows):
-    """Return who owns the cell that a particle is in."""
     last = columns.size - 1
-    x = min(max(np.int64(particles[X, i]), 0), last)
-    y = min(max(np.int64(particles[Y, i]), 0), last)
-    return columns[x] + rows[y]
-
-
-@njit(cache=True, nogil=True)
-def pack(particles, found, columns, rows, slots, places, out):
-    """Write the particles `found` as rows (count, 6), from places[slot] on for each new owner's slot."""
-    for i in found:
-        slot = slots[owner(particles, i, columns, rows)]
-        row = out[places[slot]]
-        for what in range(ROWS):
-            row[what] = particles[what, i]
-        places[slot] += 1
-
-
-@njit(cache=True, nogil=True)
-def take(particles, found, out):
-    """Write the particles `found` as rows (count, 6)."""
+    known = 0
     for j in range(found.size):
-        for what in range(ROWS):
-            out[j, what] = particles[what, found[j]]
+        x = min(max(np.int64(particles[X, found[j]]), 0), last)
+        y = min(max(np.int64(particles[Y, found[j]]), 0), last)
+        to[j] = slots[columns[x] + rows[y]]
+        if to[j] >= 0:
+            counts[to[j]] += 1
+            known += 1
+    return known
 
 
 @njit(cache=True, nogil=True)
-def close_gaps(particles, held, found):
-    """Let the last of `held` particles take the places of the ascending `found`; return how many stay."""
+def take(particles, held, found, to, places, out):
+    """Take the ascending `found` of `held` particles out as rows (count, 6), and let the last ones take their
+    places; return how many stay.
+
+    to: each one's slot. places: where in `out` the rows of each slot end, and afterwards where they begin.
+    """
     for j in range(found.size - 1, -1, -1):
         held -= 1
+        places[to[j]] -= 1
+        row = out[places[to[j]]]
         for what in range(ROWS):
+            row[what] = particles[what, found[j]]
             particles[what, found[j]] = particles[what, held]
     return held
 

@@ -35,10 +35,7 @@ class Particles:
 
     def take(self, count: int) -> np.ndarray:
         """Return the first `count` of those found as rows, and have them no longer."""
-        out, found = memory.empty((count, ROWS)), self.found[:count]
-        loops.take(self.rows, found, out)
-        self.held = loops.close_gaps(self.rows, self.held, found)
-        return out
+        return self._taken(count, np.zeros(count, np.int64), np.array([count]))
 
     def sorted(
         self, count: int, columns: np.ndarray, rows: np.ndarray, slots: np.ndarray, partners: int
@@ -47,11 +44,19 @@ class Particles:
 
         Raises RuntimeError if somebody goes to where nobody is expected from here.
         """
-        counts, found = np.zeros(partners, np.int64), self.found[:count]
-        if lost := loops.sort(self.rows, found, columns, rows, slots, counts):
-            raise RuntimeError(f"{lost} particles leave for tiles that are no neighbours")
-        ends = np.cumsum(counts)
-        out, places = memory.empty((count, ROWS)), ends - counts
-        loops.pack(self.rows, found, columns, rows, slots, places, out)
-        self.held = loops.close_gaps(self.rows, self.held, found)
-        return [out[end - size : end] for end, size in zip(ends, counts, strict=True)]
+        counts, to = np.zeros(partners, np.int64), np.empty(count, np.int64)
+        known = loops.sort(self.rows, self.found[:count], columns, rows, slots, to, counts)
+        if known < count:
+            raise RuntimeError(f"{count - known} particles leave for tiles that are no neighbours")
+        places = np.cumsum(counts)
+        out = self._taken(count, to, places)
+        return [out[first : first + size] for first, size in zip(places, counts, strict=True)]
+
+    def _taken(self, count: int, to: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Return the first `count` of those found as rows by their slots.
+
+        places: where each slot's end, and afterwards begin.
+        """
+        out = memory.empty((count, ROWS))
+        self.held = loops.take(self.rows, self.held, self.found[:count], to, places, out)
+        return out

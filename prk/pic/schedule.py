@@ -11,6 +11,8 @@ from prk.decomposition import Box
 
 # A part of an axis: from where to where, and where it begins in its taker's own part.
 Share = tuple[int, int, int]
+# What parts may have more than with other borders before these move: moving is paid with time as well.
+SLACK = 0.01
 
 
 @dataclass(frozen=True)
@@ -80,29 +82,51 @@ def balanced(load: np.ndarray, cuts: Sequence[int], least: int) -> tuple[tuple[i
     """Return borders that divide the load of cells evenly, and how many of them stand where they do only
     because a part would be narrower than `least` otherwise."""
     parts, n = len(cuts) - 1, load.size
-    sums = np.concatenate([[0], np.cumsum(load)])
+    sums = _sums(load)
     wanted = sums[-1] * np.arange(1, parts) / parts
     after = np.searchsorted(sums, wanted)
     # Whichever side of the cell in which the load is reached comes nearer.
     nearer = np.abs(sums[np.maximum(after - 1, 0)] - wanted) < np.abs(sums[after] - wanted)
-    best = (after - nearer).tolist() if sums[-1] else list(cuts[1:-1])
-    return _widened(best, n, least)
+    found, held = _widened((after - nearer).tolist(), n, least)
+    return (found if _pays(sums, cuts, found) else tuple(cuts)), held
 
 
 def diffused(load: np.ndarray, cuts: Sequence[int], least: int) -> tuple[tuple[int, ...], int]:
     """Return borders each of which was moved by what its two neighbours alone know, to where they have equal
     loads, and how many of them did not go as far because a part would be narrower than `least`."""
-    sums = np.concatenate([[0], np.cumsum(load)])
+    sums = _sums(load)
     moved, held = [0], 0
     for left, middle, right in zip(cuts, cuts[1:], cuts[2:], strict=False):
         wanted = (sums[left] + sums[right]) / 2
         inner = sums[left : right + 1]
-        best = left + int(np.abs(inner - wanted).argmin()) if inner[-1] > inner[0] else middle
+        best = left + int(np.abs(inner - wanted).argmin())
+        if not _pays(sums, (left, middle, right), (left, best, right)):
+            best = middle
         # A part may lose half of what it can spare at either end.
         low, high = middle - (middle - left - least) // 2, middle + (right - middle - least) // 2
         moved.append(min(max(best, low), high))
         held += moved[-1] != best
     return (*moved, cuts[-1]), held
+
+
+def ahead(load: np.ndarray, far: int, steps: float) -> np.ndarray:
+    """Return where the load of cells will be so many steps later, if each takes it as far as the last one.
+
+    far: how many cells that took all of it together. The axis is periodic.
+    """
+    total = int(load.sum())
+    return np.roll(load, round(steps * far / total)) if total else load
+
+
+def _sums(load: np.ndarray) -> np.ndarray:
+    """Return the load of all cells before each one, and of all."""
+    return np.concatenate([[0], np.cumsum(load)])
+
+
+def _pays(sums: np.ndarray, old: Sequence[int], new: Sequence[int]) -> bool:
+    """Tell whether the fullest part has less with the new borders, by more than is let pass."""
+    before, after = (np.diff(sums[list(cuts)]).max() for cuts in (old, new))
+    return bool(after < (1 - SLACK) * before)
 
 
 def _widened(best: Sequence[int], n: int, least: int) -> tuple[tuple[int, ...], int]:

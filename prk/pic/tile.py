@@ -30,6 +30,8 @@ class Tile:
         self.charges = memory.empty((x1 - x0 + 1, y1 - y0 + 1))
         self.charges[:] = problem.charges(x0, x1 + 1, y0, y1 + 1)
         self.particles = Particles()
+        # By how much the last step moved all of them together, along x and along y.
+        self.far = np.zeros(2)
         self.removed = [np.empty((0, ROWS + 1))]
         self.start(problem.population.initial)
 
@@ -80,7 +82,7 @@ class Tile:
         """Move the particles by a step; return how many have left, whose places are noted."""
         one, (columns, rows) = self.particles, self.box
         return loops.push(
-            one.rows, 0, one.held, self.charges, *columns, *rows, float(self.problem.n), one.found
+            one.rows, 0, one.held, self.charges, *columns, *rows, float(self.problem.n), one.found, self.far
         )
 
     def become(self, box: Cells, charges: np.ndarray) -> int:
@@ -121,7 +123,7 @@ class Tile:
         columns, rows = state["box"].tolist()
         self.box = tuple(columns), tuple(rows)
         self.charges, self.removed = state["charges"].copy(), [state["removed"].copy()]
-        self.particles = Particles()
+        self.particles, self.far = Particles(), np.zeros(2)
         self.particles.append(state["particles"])
 
 

@@ -39,7 +39,7 @@ def refuse(problem: Any, options: Options, size: int) -> None:
     if options["balance"] != "none" and period > problem.iterations:
         raise Refusal(
             "--period",
-            f"{period} repetitions are more than the run has, so that nothing is balanced",
+            f"{period} repetitions are more than the run has",
             f"use at most {problem.iterations}, or more --iterations",
         )
 
