@@ -10,12 +10,12 @@ from prk.runtime import Options, Sent
 
 
 def halos(problem: Any, options: Options, size: int, rank: int) -> Sent:
-    """An edge to each neighbour: of rows, then of columns with the ghost rows; shares are equally large."""
+    """An edge with the ghosts at its ends to each neighbour; shares are equally large."""
     n, r, (px, py) = problem.n, problem.radius, decomposition.grid(size)
     iy, ix = divmod(rank, px)
     height, width = -(-n // py), -(-n // px)
     rows, cols = (iy > 0) + (iy < py - 1), (ix > 0) + (ix < px - 1)
-    points = r * (rows * width + cols * (height + 2 * r))
+    points = r * (rows * (width + 2 * r) + cols * (height + 2 * r))
     return Sent(rows + cols, points * np.dtype(problem.dtype).itemsize)
 
 

@@ -66,6 +66,15 @@ def own(array: jax.Array) -> np.ndarray:
     return np.asarray(array.addressable_data(0))
 
 
+def one(result: Any) -> Any:
+    """Return 1, which is known when an element of a result is.
+
+    Added to an array out of which the result was read, it changes that in place: without an order between the
+    two XLA copies the array first.
+    """
+    return 1 + 0 * result
+
+
 def part(n: int, parts: int, index: int) -> slice:
     """Return what share `index` holds of n items: shares are equally large, but the last ones not full."""
     width = -(-n // parts)
@@ -81,6 +90,8 @@ class Kernel(kernel.Kernel[P]):
 
     explicit: Callable[[Any, Mesh], Step]
     compiler: Callable[[Any, Mesh], Step]
+    # How wide a frame of ghosts is that a share has round it, by the array's name.
+    frames: Mapping[str, int] = {}
 
     def divide(
         self,
@@ -105,10 +116,10 @@ class Kernel(kernel.Kernel[P]):
         """Return the array of which this is the member's share."""
         return jax.make_array_from_process_local_data(self.sharding, share)
 
-    @property
-    def inside(self) -> tuple[slice, ...]:
-        """Return what of a share is in the whole, of which the last ones may stand out."""
-        return tuple(slice(0, w.stop - w.start) for w in self.where)
+    def inside(self, name: str) -> tuple[slice, ...]:
+        """Return what of an array's share is in the whole, of which the last ones may stand out."""
+        first = self.frames.get(name, 0)
+        return tuple(slice(first, first + w.stop - w.start) for w in self.where)
 
     def repeat(self, count: int) -> None:
         for _ in range(count):
@@ -117,7 +128,7 @@ class Kernel(kernel.Kernel[P]):
 
     def fields(self) -> Fields:
         arrays = {**self.changed, **self.kept}
-        return {name: Box(self.where, own(a)[self.inside]) for name, a in arrays.items()}
+        return {name: Box(self.where, own(a)[self.inside(name)]) for name, a in arrays.items()}
 
     def findings(self) -> dict[str, Any]:
         """Return how many messages a repetition takes of this member, as XLA's program has them."""
@@ -127,7 +138,7 @@ class Kernel(kernel.Kernel[P]):
         for arrays in (self.changed, self.kept):
             for name, array in arrays.items():
                 share = own(array).copy()
-                share[self.inside] = state[name]
+                share[self.inside(name)] = state[name]
                 arrays[name] = self.placed(share)
 
 

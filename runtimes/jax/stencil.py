@@ -1,4 +1,7 @@
-"""Stencil on JAX: edges by permutations, first of rows, then of columns; or one program of the whole grid."""
+"""Stencil on JAX: edges by permutations, first of rows, then of columns; or one program of the whole grid.
+
+With `explicit` a share stays in its frame of ghosts, and a repetition changes both arrays in place.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,9 +30,13 @@ class Kernel(shares.Kernel[Stencil]):
         height, width = -(-n // py), -(-n // px)
         rows, cols = iy * height + np.arange(height), ix * width + np.arange(width)
         inp = (rows[:, None] + cols).astype(dtype)
+        out = np.zeros_like(inp)
+        if self.options["variant"] == "explicit":
+            self.frames = {"in": self.problem.radius}
+            inp = np.pad(inp, self.problem.radius)
         where = shares.part(n, py, iy), shares.part(n, px, ix)
         mesh = shares.mesh(self.comm, (py, px), AXES)
-        self.divide(where, {"in": inp, "out": np.zeros_like(inp)}, {}, (mesh, PartitionSpec(*AXES)))
+        self.divide(where, {"in": inp, "out": out}, {}, (mesh, PartitionSpec(*AXES)))
 
     @staticmethod
     def explicit(problem: Stencil, mesh: Mesh) -> shares.Step:
@@ -37,17 +44,16 @@ class Kernel(shares.Kernel[Stencil]):
 
         def step(changed: Any, kept: Any) -> Any:
             inp, out = changed["in"], changed["out"]
-            (height, width), framed = out.shape, inp
+            height, width = out.shape
             for axis, name in enumerate(AXES):
-                framed = between(framed, r, axis, name, mesh.shape[name])
-            # Else XLA makes a frame for each way to shift it; and the input, if read later, is copied before.
-            framed = lax.optimization_barrier(framed)
+                inp = exchange(inp, r, axis, name, mesh.shape[name])
 
             def shifted(down: int, right: int) -> Any:
-                return framed[r + down : r + down + height, r + right : r + right + width]
+                return inp[r + down : r + down + height, r + right : r + right + width]
 
             first = lax.axis_index("y") * height, lax.axis_index("x") * width
-            return {"in": shifted(0, 0) + 1, "out": out + swept(problem, out.shape, first, shifted)}
+            out += swept(problem, out.shape, first, shifted)
+            return {"in": inp + shares.one(out[0, 0]), "out": out}
 
         return step
 
@@ -64,15 +70,17 @@ class Kernel(shares.Kernel[Stencil]):
         return step
 
 
-def between(inp: Any, r: int, axis: int, name: str, parts: int) -> Any:
-    """Return a share between the edges of its neighbours along the mesh; beyond the grid there are zeros."""
-    size = inp.shape[axis]
-    low, high = (lax.slice_in_dim(inp, first, first + r, axis=axis) for first in (0, size - r))
-    before, after = jnp.zeros_like(high), jnp.zeros_like(low)
-    if parts > 1:
-        before = lax.ppermute(high, name, [(i, i + 1) for i in range(parts - 1)])
-        after = lax.ppermute(low, name, [(i + 1, i) for i in range(parts - 1)])
-    return lax.concatenate([before, inp, after], axis)
+def exchange(inp: Any, r: int, axis: int, name: str, parts: int) -> Any:
+    """Return a framed share with its neighbours' edges along the mesh as ghosts; others mean nothing.
+
+    The second edge is taken when the first ghosts are there: of both at a time XLA would copy the share.
+    """
+    end = inp.shape[axis] - r
+    up, down = [(i, i + 1) for i in range(parts - 1)], [(i + 1, i) for i in range(parts - 1)]
+    for edge, ghosts, pairs in ((end - r, 0, up), (r, end, down)) if parts > 1 else ():
+        moved = lax.ppermute(lax.slice_in_dim(inp, edge, edge + r, axis=axis), name, pairs)
+        inp = lax.dynamic_update_slice_in_dim(inp, moved, ghosts, axis)
+    return inp
 
 
 def swept(problem: Stencil, shape: tuple[int, int], first: Any, shifted: Callable[[int, int], Any]) -> Any:
