@@ -18,7 +18,7 @@ from prk import cli
 from prk.ddp import checkpoint, models
 from prk.ddp.problem import Ddp
 from prk.ddp.workloads import fashion_mnist
-from prk.inference import quantise, serial, statistics
+from prk.inference import audit, quantise, serial, statistics
 from prk.inference.problem import LOST, Inference
 from prk.inference.queue import Queue
 from prk.inference.traffic import Intervals, LoadGen, Plan
@@ -49,6 +49,16 @@ def test_early_stopping_needs_the_queries_that_are_published(percentile, counts)
     for late, count in counts.items():
         assert statistics.allowed(count, percentile) == late
         assert statistics.allowed(count - 1, percentile) == late - 1 or late > 1
+
+
+def test_of_a_server_s_translations_more_may_be_late():
+    served = {w: Inference(workload=w, scenario="server") for w in ("digits", "translation", "summarisation")}
+    assert [(p.percentile, p.count) for p in served.values()] == [
+        (0.99, 270_336),
+        (0.97, 90_112),
+        (0.99, 270_336),
+    ]
+    assert replace(served["translation"], scenario="single-stream").percentile == 0.9
 
 
 def test_odds_are_the_incomplete_beta_function_also_of_large_counts():
@@ -280,6 +290,19 @@ class Knows(Slow):
         return serial.Kernel.compute(self, samples) if self.known else super().compute(samples)
 
 
+@pytest.mark.parametrize("kind", ["float32", "int64"])
+def test_of_an_audit_s_samples_none_was_seen_before(kind):
+    known = np.random.default_rng(4).integers(0, 50, (40, 16)).astype(kind)
+    (asked,) = audit.unseen([known], 7)
+    assert (asked.dtype, asked.shape) == (known.dtype, known.shape)
+    assert not {row.tobytes() for row in known} & {row.tobytes() for row in asked}
+    if kind == "int64":
+        # Whoever looks something up by a number finds it.
+        assert all(set(asked[:, place]) <= set(known[:, place]) for place in range(16))
+    (other,) = audit.unseen([known], 8)
+    assert not np.array_equal(asked, other)
+
+
 @pytest.mark.parametrize(
     ("cheat", "caught", "given"),
     [
@@ -430,10 +453,12 @@ sys.exit(cli.main("inference", sys.argv[1:]))
         ["--runtime", "numba", "--threads", 2, "--scenario", "offline"],
     ],
 )
-def test_a_model_that_fails_inside_loadgen_ends_the_run_with_the_reason(words):
+def test_a_model_that_fails_inside_loadgen_ends_the_run_with_the_reason(words, tmp_path):
     begin = time.time()
-    done = run(sys.executable, "-c", FAILING, *words, "--duration", 30)
+    done = run(sys.executable, "-c", FAILING, *words, "--duration", 30, TMPDIR=str(tmp_path))
     assert done.returncode == 1
+    # Nor does it leave LoadGen's logs.
+    assert not list(tmp_path.glob("prk-loadgen-*"))
     assert "no more" in done.stdout + done.stderr
     assert time.time() - begin < 25
 
