@@ -118,8 +118,9 @@ class Transformer(Sequences):
         encoder = nn.TransformerEncoderLayer(width, heads, 2 * width, **shape)
         decoder = nn.TransformerDecoderLayer(width, heads, 2 * width, **shape)
         norm = nn.LayerNorm(width)
-        self.encoder = nn.TransformerEncoder(encoder, layers, norm, enable_nested_tensor=False)
-        self.decoder = nn.TransformerDecoder(decoder, layers, nn.LayerNorm(width))
+        # Any: of what a layer's parts are, PyTorch's annotations say nothing.
+        self.encoder: Any = nn.TransformerEncoder(encoder, layers, norm, enable_nested_tensor=False)
+        self.decoder: Any = nn.TransformerDecoder(decoder, layers, nn.LayerNorm(width))
         self.score = nn.Linear(width, vocabulary)
 
     def embedded(self, tokens: torch.Tensor, before: int = 0) -> torch.Tensor:

@@ -373,8 +373,14 @@ class Kernel(kernel.Kernel[Inference]):
                 raise RuntimeError(f"member {worker} has not answered for {PATIENCE:g} s")
 
     def complete(self, worker: int, outputs: np.ndarray, seconds: float) -> None:
-        """Take a worker's answers to the first batch that it was given, which took it so many seconds."""
+        """Take a worker's answers to the first batch that it was given, which took it so many seconds.
+
+        Raises RuntimeError if they are not as many as the samples.
+        """
         batch = self.asked[worker].popleft()
+        if len(outputs) != len(batch.ids):
+            # The run would wait for the others for ever.
+            raise RuntimeError(f"member {worker} has answered {len(outputs)} of {len(batch.ids)} samples")
         self.free.append(worker)
         self.traffic.complete(batch.ids, outputs)
         # The latency ends above; what follows is no part of it.

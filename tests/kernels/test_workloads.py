@@ -418,7 +418,7 @@ def test_a_player_who_always_passes_is_beaten_and_results_belong_to_their_player
 @pytest.mark.parametrize("name", ["translation", "translation-recurrent"])
 def test_tokens_that_are_decoded_one_by_one_are_those_of_the_whole(name):
     torch.manual_seed(5)
-    model = workload.find(name).model(None).eval().requires_grad_(False)
+    model: Any = workload.find(name).model(None).eval().requires_grad_(False)
     source = torch.randint(4, 1500, (6, 16))
     source[:3, 9:] = 0
     # One ends there at the latest.
