@@ -4,7 +4,7 @@ Each figure is a ratio: to what is asked for, of two launches by turns, or of tw
 that a machine whose speed drifts still gives one. The overhead is that of digits, a batch of which takes so
 little that the rest shows. --heavy names a check-point (python -m prk.ddp --workload fashion-mnist --save
 FILE) whose throughput is compared on one and on two ranks that compute, and between server and offline.
-Nothing else may run meanwhile, six minutes long.
+Nothing else may run meanwhile.
 """
 
 import argparse
