@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
+# Keys and values of tokens that attention looks at, by sequences and heads.
+Seen = tuple[torch.Tensor, torch.Tensor]
+
 
 class Residual(nn.Module):
     """Two convolutions and a way past them; group norm, whose result does not depend on the ranks."""
@@ -75,19 +78,24 @@ class Sequences(nn.Module):
         """Return what the decoder needs of the source."""
         raise NotImplementedError
 
-    def decode(self, encoded: Any, target: torch.Tensor) -> torch.Tensor:
-        """Return what is known of the token after each of the target's: sequences x tokens x width."""
+    def decode(self, encoded: Any, target: torch.Tensor, past: Any = None) -> tuple[torch.Tensor, Any]:
+        """Return what is known of the token after each of the target's: sequences x tokens x width.
+
+        With it comes the past of the tokens that follow, which is given with them; None: nothing is before.
+        """
         raise NotImplementedError
 
     def forward(self, source: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
         encoded = self.encode(source)
         if target is not None:
-            return self.score(self.decode(encoded, target))
+            return self.score(self.decode(encoded, target)[0])
         found = source.new_zeros(len(source), self.length + 1)
         found[:, 0] = self.begin
         ended = torch.zeros(len(source), dtype=torch.bool)
+        past = None
         for place in range(1, self.length + 1):
-            scores = self.score(self.decode(encoded, found[:, :place])[:, -1])
+            known, past = self.decode(encoded, found[:, place - 1 : place], past)
+            scores = self.score(known[:, 0])
             found[:, place] = scores.argmax(1).masked_fill(ended, 0)
             ended = ended | (found[:, place] == self.end)
             if ended.all():
@@ -96,7 +104,10 @@ class Sequences(nn.Module):
 
 
 class Transformer(Sequences):
-    """Encoder and decoder of attention alone (Vaswani et al., 2017), places learned, no dropout."""
+    """Encoder and decoder of attention alone (Vaswani et al., 2017), places learned, no dropout.
+
+    It calls the parts of PyTorch's layers, which know no past and go around layers that are quantised.
+    """
 
     def __init__(
         self, vocabulary: int, width: int, heads: int, layers: int, length: int, ends: tuple[int, int]
@@ -107,21 +118,71 @@ class Transformer(Sequences):
         encoder = nn.TransformerEncoderLayer(width, heads, 2 * width, **shape)
         decoder = nn.TransformerDecoderLayer(width, heads, 2 * width, **shape)
         norm = nn.LayerNorm(width)
-        self.encoder = nn.TransformerEncoder(encoder, layers, norm, enable_nested_tensor=False)
-        self.decoder = nn.TransformerDecoder(decoder, layers, nn.LayerNorm(width))
+        # Any: of what a layer's parts are, PyTorch's annotations say nothing.
+        self.encoder: Any = nn.TransformerEncoder(encoder, layers, norm, enable_nested_tensor=False)
+        self.decoder: Any = nn.TransformerDecoder(decoder, layers, nn.LayerNorm(width))
         self.score = nn.Linear(width, vocabulary)
 
-    def embedded(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self.tokens(tokens) + self.places.weight[: tokens.shape[1]]
+    def embedded(self, tokens: torch.Tensor, before: int = 0) -> torch.Tensor:
+        return self.tokens(tokens) + self.places.weight[before : before + tokens.shape[1]]
 
-    def encode(self, source: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        missing = source == 0
-        return self.encoder(self.embedded(source), src_key_padding_mask=missing), missing
+    def encode(self, source: torch.Tensor) -> tuple[list[Seen], torch.Tensor]:
+        found, there = self.embedded(source), (source != 0)[:, None, None]
+        for layer in self.encoder.layers:
+            asking = layer.norm1(found)
+            found = found + attended(layer.self_attn, asking, seen(layer.self_attn, asking), there)
+            found = found + forward(layer, layer.norm2(found))
+        memory = self.encoder.norm(found)
+        return [seen(layer.multihead_attn, memory) for layer in self.decoder.layers], there
 
-    def decode(self, encoded: tuple[torch.Tensor, torch.Tensor], target: torch.Tensor) -> torch.Tensor:
-        memory, missing = encoded
-        later = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
-        return self.decoder(self.embedded(target), memory, tgt_mask=later, memory_key_padding_mask=missing)
+    def decode(
+        self, encoded: tuple[list[Seen], torch.Tensor], target: torch.Tensor, past: list[Seen] | None = None
+    ) -> tuple[torch.Tensor, list[Seen]]:
+        memories, there = encoded
+        before = past[0][0].shape[2] if past else 0
+        found, count = self.embedded(target, before), before + target.shape[1]
+        earlier = torch.ones(count, count, dtype=torch.bool).tril()[before:]
+        following = []
+        for number, (layer, memory) in enumerate(zip(self.decoder.layers, memories, strict=True)):
+            asking = layer.norm1(found)
+            own = seen(layer.self_attn, asking)
+            if past:
+                keys, values = past[number]
+                own = torch.cat([keys, own[0]], dim=2), torch.cat([values, own[1]], dim=2)
+            following.append(own)
+            found = found + attended(layer.self_attn, asking, own, earlier)
+            found = found + attended(layer.multihead_attn, layer.norm2(found), memory, there)
+            found = found + forward(layer, layer.norm3(found))
+        return self.decoder.norm(found), following
+
+
+def forward(layer: Any, x: torch.Tensor) -> torch.Tensor:
+    """Return what a layer's part without attention makes of x."""
+    made: torch.Tensor = layer.linear2(torch.relu(layer.linear1(x)))
+    return made
+
+
+def heads(attention: nn.MultiheadAttention, x: torch.Tensor) -> torch.Tensor:
+    """Return x by heads: sequences x heads x tokens x their width."""
+    return x.unflatten(2, (attention.num_heads, -1)).transpose(1, 2)
+
+
+def seen(attention: nn.MultiheadAttention, x: torch.Tensor) -> Seen:
+    """Return the keys and values of what an attention looks at."""
+    width = attention.embed_dim
+    both = nn.functional.linear(x, attention.in_proj_weight[width:], attention.in_proj_bias[width:])
+    keys, values = both.split(width, dim=2)
+    return heads(attention, keys), heads(attention, values)
+
+
+def attended(
+    attention: nn.MultiheadAttention, asking: torch.Tensor, known: Seen, there: torch.Tensor
+) -> torch.Tensor:
+    """Return what an attention finds. there: which of the known each of the asking ones may look at."""
+    width = attention.embed_dim
+    asked = nn.functional.linear(asking, attention.in_proj_weight[:width], attention.in_proj_bias[:width])
+    found = nn.functional.scaled_dot_product_attention(heads(attention, asked), *known, attn_mask=there)
+    return attention.out_proj(found.transpose(1, 2).flatten(2))
 
 
 class Recurrent(Sequences):
@@ -148,15 +209,21 @@ class Recurrent(Sequences):
             found = found + layer(found)[0]
         return found, source == 0
 
-    def decode(self, encoded: tuple[torch.Tensor, torch.Tensor], target: torch.Tensor) -> torch.Tensor:
+    def decode(
+        self, encoded: tuple[torch.Tensor, torch.Tensor], target: torch.Tensor, past: list[Any] | None = None
+    ) -> tuple[torch.Tensor, list[Any]]:
         memory, missing = encoded
-        found, _ = self.first(self.tokens(target))
+        before = past or [None] * (1 + len(self.decoder))
+        found, state = self.first(self.tokens(target), before[0])
         weight = self.query(found) @ memory.transpose(1, 2)
         weight = weight.masked_fill(missing[:, None], -torch.inf).softmax(2)
         context = weight @ memory
-        for layer in self.decoder:
-            found = found + layer(torch.cat([found, context], dim=2))[0]
-        return torch.cat([found, context], dim=2)
+        states = [state]
+        for layer, own in zip(self.decoder, before[1:], strict=True):
+            more, state = layer(torch.cat([found, context], dim=2), own)
+            found = found + more
+            states.append(state)
+        return torch.cat([found, context], dim=2), states
 
 
 class SpatialTransformer(nn.Module):

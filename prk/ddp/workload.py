@@ -64,6 +64,8 @@ class Workload:
     instant: ClassVar[bool] = False
     # The share of the quality in single precision that a served model keeps: less of a light one.
     kept: ClassVar[float] = 0.99
+    # The share of a server's answers that may be late, as the study has it.
+    late: ClassVar[float] = 0.01
     # Where the data come from, for those who have not got them.
     get: ClassVar[str] = ""
 

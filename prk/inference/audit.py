@@ -14,7 +14,10 @@ SAMPLES, TRIALS = 48, 3
 
 
 def unseen(arrays: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
-    """Return samples that nobody has seen: in another order, their numbers changed a little where real."""
+    """Return samples that nobody has seen: in another order, and changed.
+
+    Real numbers change a little; of whole ones, as tokens, about half are other samples', at the same place.
+    """
     draw = np.random.default_rng((seed, 9))
     order = draw.permutation(len(arrays[0]))
     found = []
@@ -22,6 +25,8 @@ def unseen(arrays: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
         moved = np.ascontiguousarray(known[order])
         if np.issubdtype(moved.dtype, np.floating):
             moved = moved + draw.normal(0, 0.05, moved.shape).astype(moved.dtype)
+        elif moved.ndim > 1:
+            moved = np.where(draw.random(moved.shape) < 0.5, moved[draw.permutation(len(moved))], moved)
         found.append(moved)
     return found
 

@@ -92,7 +92,9 @@ class Inference(Problem):
     precision: str = parameter(
         "float32", "of weights and inputs of layers", ("float32", "int8"), label="Precision"
     )
-    bound: float = parameter(15.0, "milliseconds in which server answers 99 of 100", label="Bound (ms)")
+    bound: float = parameter(
+        15.0, "milliseconds in which server answers 99 of 100 (97 of translation)", label="Bound (ms)"
+    )
     interval: float = parameter(50.0, "milliseconds of multi-stream-interval", label="Interval (ms)")
     qps: float = parameter(
         0.0, "queries a second of server; 0: the most within the bound", label="Queries a second"
@@ -126,13 +128,17 @@ class Inference(Problem):
     @property
     def percentile(self) -> float:
         """Return the part of the queries whose latency counts."""
-        return TAILS[self.scenario][0]
+        return 1 - self.trains.late if self.scenario == "server" else TAILS[self.scenario][0]
+
+    @property
+    def study(self) -> int:
+        """Return the study's queries of a run; offline, the samples."""
+        return statistics.queries(self.percentile) if self.scenario == "server" else TAILS[self.scenario][1]
 
     @property
     def count(self) -> int:
         """Return the queries of a run at least; offline, the samples."""
-        _, study, quick = TAILS[self.scenario]
-        return self.queries or (quick if self.quick == "on" else study)
+        return self.queries or (TAILS[self.scenario][2] if self.quick == "on" else self.study)
 
     @property
     def least(self) -> float:
@@ -148,8 +154,7 @@ class Inference(Problem):
         """Return what the study's rules want besides: nothing of a valid run."""
         if self.quick == "on":
             return ["--quick off"]
-        _, count, _ = TAILS[self.scenario]
-        wanted = [f"{count:,} queries"] if self.count < count else []
+        wanted = [f"{self.study:,} queries"] if self.count < self.study else []
         wanted += [f"--duration {LEAST:g}"] if self.least < LEAST else []
         few = self.scenario == "server" and self.iterations < RUNS
         return [*wanted, *([f"--iterations {RUNS}"] if few else [])]

@@ -181,6 +181,10 @@ class Kernel(kernel.Kernel[Inference]):
     def release(self) -> None:
         """Let the others end their work."""
 
+    def advice(self) -> str:
+        """Return what works where no rate of queries keeps the bound."""
+        return f"use at least {2 * self.problem.bound:g}"
+
     # What the first member does.
 
     def repeat(self, count: int) -> None:
@@ -314,8 +318,7 @@ class Kernel(kernel.Kernel[Inference]):
             middle = (low + high) / 2 if serves else (low + high) // 2
             low, high = (middle, high) if self.tried(middle) else (low, middle)
             if serves and high < 0.05 / self.alone:
-                works = f"use at least {2 * p.bound:g}"
-                raise Refusal("--bound", f"no rate of queries keeps {p.bound:g} ms", works)
+                raise Refusal("--bound", f"no rate of queries keeps {p.bound:g} ms", self.advice())
         return low
 
     def tried(self, level: float) -> bool:
@@ -370,8 +373,14 @@ class Kernel(kernel.Kernel[Inference]):
                 raise RuntimeError(f"member {worker} has not answered for {PATIENCE:g} s")
 
     def complete(self, worker: int, outputs: np.ndarray, seconds: float) -> None:
-        """Take a worker's answers to the first batch that it was given, which took it so many seconds."""
+        """Take a worker's answers to the first batch that it was given, which took it so many seconds.
+
+        Raises RuntimeError if they are not as many as the samples.
+        """
         batch = self.asked[worker].popleft()
+        if len(outputs) != len(batch.ids):
+            # The run would wait for the others for ever.
+            raise RuntimeError(f"member {worker} has answered {len(outputs)} of {len(batch.ids)} samples")
         self.free.append(worker)
         self.traffic.complete(batch.ids, outputs)
         # The latency ends above; what follows is no part of it.

@@ -4,6 +4,7 @@ import atexit
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -151,6 +152,7 @@ class LoadGen(Traffic):
         self.plan = plan
         self.log: dict[str, Any] = {}
         self.library: Any = None
+        self.folder = ""
         self.closed = plan.scenario != "server"
         self.patient = plan.scenario == "offline"
 
@@ -159,14 +161,22 @@ class LoadGen(Traffic):
             return super().play(serve)
         except BaseException:
             # Its threads are left where they are, and would end the process by a signal.
-            atexit.register(leave)
+            atexit.register(self.leave)
             raise
+
+    def leave(self, code: int = 1) -> None:
+        """End a process that has failed, whatever else runs in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
     def run(self) -> None:
         import mlperf_loadgen as lg
 
         self.library = lg
         with tempfile.TemporaryDirectory(prefix="prk-loadgen-") as folder:
+            self.folder = folder
             logs = lg.LogSettings()
             logs.log_output.outdir = folder
             logs.log_output.copy_summary_to_stdout = False
@@ -219,7 +229,7 @@ class LoadGen(Traffic):
         except BaseException as error:
             # It would take LoadGen's own threads what they work with.
             sys.excepthook(type(error), error, error.__traceback__)
-            leave(130 if isinstance(error, KeyboardInterrupt) else 1)
+            self.leave(130 if isinstance(error, KeyboardInterrupt) else 1)
 
     def answer(self, ids: Iterable[int], outputs: np.ndarray) -> None:
         lg = self.library
@@ -250,13 +260,6 @@ def logged(text: str) -> dict[str, Any]:
     """Return the last value of each key in LoadGen's detailed log."""
     lines = (line.removeprefix(PREFIX) for line in text.splitlines() if line.startswith(PREFIX))
     return {entry["key"]: entry["value"] for entry in map(json.loads, lines)}
-
-
-def leave(code: int = 1) -> None:
-    """End a process that has failed, whatever else runs in it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 class Own(Traffic):

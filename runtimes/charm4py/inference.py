@@ -1,3 +1,7 @@
+import os
+
+from charm4py import charm
+
 from prk.inference.traffic import LoadGen, Result, Traffic
 
 from .._tagged import inference
@@ -25,3 +29,10 @@ class Kernel(Timed, inference.Kernel):
             self.comm.receive("looked")
         while self.answers_tag in self.comm.inbox:
             self.complete(*self.comm.receive(self.answers_tag))
+
+    def advice(self) -> str:
+        # Elements never rest, so that one which shares its core is waited for.
+        elements, cores = charm.numPes() // charm.numHosts(), len(os.sched_getaffinity(0))
+        if elements <= cores:
+            return super().advice()
+        return f"use at most --pe {cores}: {elements} elements that never rest share {cores} cores"

@@ -7,6 +7,8 @@ import struct
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -18,7 +20,7 @@ from prk import cli
 from prk.ddp import checkpoint, models
 from prk.ddp.problem import Ddp
 from prk.ddp.workloads import fashion_mnist
-from prk.inference import quantise, serial, statistics
+from prk.inference import audit, quantise, serial, statistics
 from prk.inference.problem import LOST, Inference
 from prk.inference.queue import Queue
 from prk.inference.traffic import Intervals, LoadGen, Plan
@@ -49,6 +51,16 @@ def test_early_stopping_needs_the_queries_that_are_published(percentile, counts)
     for late, count in counts.items():
         assert statistics.allowed(count, percentile) == late
         assert statistics.allowed(count - 1, percentile) == late - 1 or late > 1
+
+
+def test_of_a_server_s_translations_more_may_be_late():
+    served = {w: Inference(workload=w, scenario="server") for w in ("digits", "translation", "summarisation")}
+    assert [(p.percentile, p.count) for p in served.values()] == [
+        (0.99, 270_336),
+        (0.97, 90_112),
+        (0.99, 270_336),
+    ]
+    assert replace(served["translation"], scenario="single-stream").percentile == 0.9
 
 
 def test_odds_are_the_incomplete_beta_function_also_of_large_counts():
@@ -107,6 +119,10 @@ def invalid(checks):
     return [name for name, check in checks.items() if not check.valid]
 
 
+# Milliseconds of a server, where messages take long beside other work.
+BOUNDS = {"dask": 150}
+
+
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     """Return a record of the four scenarios and the study's fifth, on one runtime or another."""
@@ -118,14 +134,16 @@ def records(tmp_path_factory):
     for scenario, name, size in (
         ("single-stream", "serial", 1),
         ("multi-stream", "mpi1", 3),
-        ("multi-stream-interval", "serial", 1),
+        ("multi-stream-interval", "mpi1", 2),
         ("server", "mpi1", 2),
         ("single-stream", "charm4py", 2),
         ("server", "numba", 3),
+        ("server", "dask", 2),
         ("offline", "dask", 2),
     ):
         path = folder / f"{scenario}-{name}.json"
-        words = ["--scenario", scenario, "--quick", "--interval", 20, "--json", path]
+        bound = BOUNDS.get(name, 15)
+        words = ["--scenario", scenario, "--quick", "--interval", 50, "--bound", bound, "--json", path]
         done = kernel("inference", *words, on=name, size=size, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
         found[scenario, name] = json.loads(path.read_text())
@@ -161,14 +179,28 @@ def test_quality_is_the_same_everywhere(records):
 
 
 def test_a_server_s_rate_keeps_the_bound(records):
-    for (scenario, _), made in records.items():
+    for (scenario, name), made in records.items():
         (row,) = made["table"]
         if scenario == "server":
-            assert row["p99"] <= row["bound"] == 15
+            assert row["p99"] <= row["bound"] == BOUNDS.get(name, 15)
             assert row["level"] == made["metrics"]["within the bound"]["values"][0]
             assert row["offline"] > 0
         else:
             assert row["bound"] is row["offline"] is None
+
+
+def test_of_several_runs_the_least_counts_and_the_largest_latency():
+    run = {"samples": 100, "seconds": 2.0, "held": True, "level": 90.0, "tail": 0.004}
+    runs = [run, {**run, "seconds": 4.0, "level": 80.0, "tail": 0.007}, {**run, "level": 85.0}]
+
+    def stated(scenario, runs):
+        case: Any = SimpleNamespace(findings=[{"runs": runs, "quality": 0.9}])
+        return Inference(scenario=scenario).values(case, 1)
+
+    assert stated("server", runs) == {"rate": 25.0, "within the bound": 80.0, "top-1": 0.9}
+    assert stated("multi-stream-interval", runs)["largest N"] == 80
+    assert stated("single-stream", runs)["tail latency"] == pytest.approx(7)
+    assert "within the bound" not in stated("server", [*runs, {**run, "held": False}])
 
 
 def test_batches_of_a_server_take_a_part_of_its_bound():
@@ -280,6 +312,19 @@ class Knows(Slow):
         return serial.Kernel.compute(self, samples) if self.known else super().compute(samples)
 
 
+@pytest.mark.parametrize("kind", ["float32", "int64"])
+def test_of_an_audit_s_samples_none_was_seen_before(kind):
+    known = np.random.default_rng(4).integers(0, 50, (40, 16)).astype(kind)
+    (asked,) = audit.unseen([known], 7)
+    assert (asked.dtype, asked.shape) == (known.dtype, known.shape)
+    assert not {row.tobytes() for row in known} & {row.tobytes() for row in asked}
+    if kind == "int64":
+        # Whoever looks something up by a number finds it.
+        assert all(set(asked[:, place]) <= set(known[:, place]) for place in range(16))
+    (other,) = audit.unseen([known], 8)
+    assert not np.array_equal(asked, other)
+
+
 @pytest.mark.parametrize(
     ("cheat", "caught", "given"),
     [
@@ -305,6 +350,15 @@ def test_batches_are_full_or_late():
     queue.put([(3, 30), (4, 40)])
     assert queue.due() == 0
     assert (queue.take().ids, queue.take().samples.tolist()) == ((1, 2, 3), [40])
+
+
+@pytest.mark.parametrize("scenario", ["multi-stream", "multi-stream-interval", "server", "offline"])
+def test_one_member_that_does_all_gives_right_answers(scenario):
+    made, checks = inferred(scenario=scenario, interval=20.0)
+    assert not invalid(checks)
+    (run,) = made.findings()["runs"]
+    assert run["held"]
+    assert run["samples"] >= 20
 
 
 def test_intervals_that_a_query_lasts_into_are_skipped():
@@ -403,6 +457,13 @@ def test_a_member_that_says_nothing_ends_the_run(monkeypatch):
         inferred()
 
 
+def test_a_member_that_leaves_samples_out_ends_the_run(monkeypatch):
+    compute = serial.Kernel.compute
+    monkeypatch.setattr(serial.Kernel, "compute", lambda self, samples: compute(self, samples)[:-1])
+    with pytest.raises(RuntimeError, match="member 0 has answered 0 of 1 samples"):
+        inferred()
+
+
 FAILING = """
 import sys
 from prk import cli
@@ -430,10 +491,12 @@ sys.exit(cli.main("inference", sys.argv[1:]))
         ["--runtime", "numba", "--threads", 2, "--scenario", "offline"],
     ],
 )
-def test_a_model_that_fails_inside_loadgen_ends_the_run_with_the_reason(words):
+def test_a_model_that_fails_inside_loadgen_ends_the_run_with_the_reason(words, tmp_path):
     begin = time.time()
-    done = run(sys.executable, "-c", FAILING, *words, "--duration", 30)
+    done = run(sys.executable, "-c", FAILING, *words, "--duration", 30, TMPDIR=str(tmp_path))
     assert done.returncode == 1
+    # Nor does it leave LoadGen's logs.
+    assert not list(tmp_path.glob("prk-loadgen-*"))
     assert "no more" in done.stdout + done.stderr
     assert time.time() - begin < 25
 

@@ -12,10 +12,25 @@ import torch
 from PIL import Image
 
 from prk.check import Partial, combined
-from prk.ddp import descriptions, go, replay, scenes, scores, sequences, serial, similarity, workload
+from prk.ddp import (
+    checkpoint,
+    descriptions,
+    go,
+    replay,
+    scenes,
+    scores,
+    sequences,
+    serial,
+    similarity,
+    workload,
+)
 from prk.ddp.problem import Ddp
 from prk.ddp.workloads import detection, fashion_mnist, image_compression, self_play, speech
+from prk.inference import quantise
+from prk.inference import serial as inference
+from prk.inference.problem import Inference
 from prk.problem import Refusal
+from prk.team import Solo
 from tests.kernels.test_ddp import Threads, right
 
 TRAINED, TESTED, BATCH, STEPS = 64, 16, 8, 3
@@ -145,6 +160,12 @@ def test_a_workload_trains_alike_on_one_rank_and_on_two_and_its_parts_are_judged
     assert np.sum(parts, axis=0) == pytest.approx(whole, rel=1e-4, abs=1e-4)
     assert again == pytest.approx(whole, rel=1e-4, abs=1e-4)
     assert np.isfinite(trains.judged(whole))
+    steps = quantise.quantised(alone.model, trains, problem, alone.data)
+    assert any(isinstance(layer, quantise.Quantised) for layer in steps.modules())
+    with torch.no_grad():
+        quantised = trains.answer(steps, tests)
+    assert quantised.shape == answers.shape
+    assert torch.isfinite(quantised).all()
 
 
 def test_a_batch_depends_on_samples_and_step_alone(small):
@@ -392,3 +413,49 @@ def test_a_player_who_always_passes_is_beaten_and_results_belong_to_their_player
     assert (np.sort(left[games == 0])[::-1] == left[games == 0]).all()
     assert left.min() == 0
     assert allowed[np.arange(len(moves)), moves].all()
+
+
+@pytest.mark.parametrize("name", ["translation", "translation-recurrent"])
+def test_tokens_that_are_decoded_one_by_one_are_those_of_the_whole(name):
+    torch.manual_seed(5)
+    model: Any = workload.find(name).model(None).eval().requires_grad_(False)
+    source = torch.randint(4, 1500, (6, 16))
+    source[:3, 9:] = 0
+    # One ends there at the latest.
+    model.end = int(model(source)[0, 5])
+    found = model(source)
+    begun = torch.cat([torch.full((6, 1), descriptions.BEGIN), found[:, :-1]], dim=1)
+    known, _ = model.decode(model.encode(source), begun)
+    at_once = model.score(known)
+    end = found == model.end
+    ended = end.cumsum(1) > end
+    assert ended[0, 6:].all()
+    assert not ended.all(1).any()
+    assert torch.equal(found, at_once.argmax(2).masked_fill(ended, 0))
+    if name == "translation":
+        memory = model.encoder(model.embedded(source), src_key_padding_mask=source == 0)
+        later = torch.ones(16, 16, dtype=torch.bool).triu(1)
+        own = model.decoder(
+            model.embedded(begun), memory, tgt_mask=later, memory_key_padding_mask=source == 0
+        )
+        assert (known - own).abs().max() < 1e-5 * own.abs().max()
+
+
+@pytest.mark.parametrize("name", ["detection", "recommendation", "translation", "translation-recurrent"])
+@pytest.mark.parametrize("scenario", ["offline", "server"])
+def test_a_workload_is_served_to_the_end(name, scenario, small, tmp_path):
+    trains = small(name).trains
+    torch.manual_seed(6)
+    made = trains.model(None)
+    path = str(tmp_path / "model.npz")
+    checkpoint.save(path, name, [weight.detach().numpy() for weight in made.parameters()])
+    given = {"quick": "on", "queries": 40, "bound": 100.0, "qps": 200.0, "scenario": scenario}
+    problem = Inference(workload=name, checkpoint=path, data=small(name).data, **given)
+    served = inference.Kernel(problem, Solo(), {})
+    served.repeat(2)
+    checks = problem.check(problem.partial(served.fields()))
+    assert all(check.valid for check in checks), checks
+    # One by one as all together.
+    count, _ = trains.answers(problem)
+    alone = np.concatenate([served.compute(np.array([sample])) for sample in range(min(count, 20))])
+    assert trains.agree(alone, served.answered[:20]).all()

@@ -23,6 +23,7 @@ class Workload(translation.Workload):
     quality: ClassVar[Metric | None] = Metric("Rouge-L", "points", kind="quality")
     target: ClassVar[float | None] = 25.0
     usual: ClassVar[str] = "--epochs 8 --batch 32 --learning-rate 0.003"
+    late: ClassVar[float] = 0.01
 
     def samples(self, problem):
         return TRAINED

@@ -22,6 +22,7 @@ class Workload(workload.Workload):
     quality: ClassVar[Metric | None] = Metric("BLEU", "points", kind="quality")
     target: ClassVar[float | None] = 20.0
     usual: ClassVar[str] = "--epochs 12 --batch 32 --learning-rate 0.002"
+    late: ClassVar[float] = 0.03
     get: ClassVar[str] = descriptions.GET
 
     def samples(self, problem):
