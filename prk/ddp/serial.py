@@ -390,11 +390,10 @@ class Kernel(kernel.Kernel[Ddp]):
         Recurrent layers and attention are taken apart into their products, as only those are counted.
         """
         single = models.model(self.problem)
-        with warnings.catch_warnings():
-            # That there is no Intel GPU.
-            warnings.simplefilter("ignore", UserWarning)
-            recurrent = torch.backends.mkldnn.flags(enabled=False)
-        with recurrent, sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        # That there is no Intel GPU need not be said.
+        silence = warnings.catch_warnings(action="ignore", category=UserWarning)
+        recurrent, attention = torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH)
+        with silence, recurrent, attention, FlopCounterMode(display=False) as counter:
             for batch in batches:
                 self.problem.trains.loss(single, tuple(known.cpu() for known in batch)).backward()
         return int(counter.get_total_flops())
