@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import Any
 
 from prk.ddp import workload
@@ -21,8 +22,8 @@ from prk.run import launcher
 # AIBench's subset: image classification, detection, learning to rank.
 SUBSET = ("C1", "C9", "C16")
 HEADINGS = (
-    "workload", "data", "quality", "target", "reached", "parameters", "flop/step", "epochs", "time (s)",
-    "samples/s", "exposed share", "data share", "MFU", "status",
+    "workload", "AIBench", "data", "quality", "target", "reached", "parameters", "flop/step", "epochs",
+    "time (s)", "samples/s", "exposed share", "data share", "MFU", "CV of epochs", "runs at target", "status",
 )  # fmt: skip
 
 
@@ -63,8 +64,11 @@ def train(name: str, folder: Path, ranks: int, runs: int, runtime: str) -> dict[
 
     metric = one.quality.name if one.quality else ""
     keys = ("quality", "parameters", "flop", "epochs", "seconds", "throughput", "share", "data", "mfu")
-    about = {"workload": name, "source": one.source, "metric": metric, "target": one.target}
-    return {**about, **{key: mean(key) for key in keys}, "status": status}
+    about = {"workload": name, "aibench": one.aibench, "source": one.source, "metric": metric}
+    epochs = [row["epochs"] for row in rows if row.get("epochs")]
+    spread = pstdev(epochs) / fmean(epochs) if len(epochs) > 2 else None
+    ended = {"spread": spread, "reached": f"{len(epochs)} of {runs}", "status": status}
+    return {**about, "target": one.target, **{key: mean(key) for key in keys}, **ended}
 
 
 def cells(line: dict[str, Any]) -> list[str]:
@@ -74,11 +78,14 @@ def cells(line: dict[str, Any]) -> list[str]:
 
 def subset(lines: list[dict[str, Any]]) -> str:
     """Return what AIBench's subset for a quick ranking costs beside all tasks."""
-    times = {workload.find(str(line["workload"])).aibench: line["seconds"] or 0.0 for line in lines}
-    part, whole = sum(times.get(task, 0.0) for task in SUBSET), sum(line["seconds"] or 0.0 for line in lines)
+    times = {line["aibench"]: line["seconds"] for line in lines if line["aibench"] and line["seconds"]}
+    part, whole = sum(times.get(task, 0.0) for task in SUBSET), sum(times.values())
     lacking = [task for task in SUBSET if task not in times]
-    said = f"Subset {', '.join(SUBSET)}: {part:.1f} s of {whole:.1f} s to the targets"
-    return f"{said}, without {', '.join(lacking)}." if lacking else f"{said}."
+    saved = f", {1 - part / whole:.0%} less" if whole and not lacking else ""
+    said = (
+        f"Subset {', '.join(SUBSET)}: {part:.1f} s of {whole:.1f} s to AIBench's {len(times)} targets{saved}"
+    )
+    return f"{said}; without {', '.join(lacking)}." if lacking else f"{said}."
 
 
 def main() -> None:

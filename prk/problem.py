@@ -179,6 +179,15 @@ class Problem:
         """Return the parameters that bare words stand for, where one of those given says what follows it."""
         return cls.positional
 
+    @classmethod
+    def every(cls, name: str) -> Sequence[Mapping[str, Any]]:
+        """Return what "*" stands for in a sweep, where it is a parameter's value: each of its choices.
+
+        Other parameters may go with a choice, where a sweep does not state them.
+        """
+        own = next(f for f in fields(cls) if f.name == name)
+        return [{name: choice} for choice in own.metadata["choices"] or ("*",)]
+
     @property
     def repetitions(self) -> int:
         """Return K: the timed repetitions and the warm-up, which counts in the answer."""

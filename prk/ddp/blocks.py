@@ -235,15 +235,16 @@ class SpatialTransformer(nn.Module):
             nn.Conv2d(1, look[0], 5, 2, 2), nn.ReLU(), nn.Conv2d(look[0], look[1], 5, 2, 2), nn.ReLU()
         )
         self.place = nn.Sequential(nn.Linear(look[1] * 16, place), nn.ReLU(), nn.Linear(place, 6))
+        one, other = channels
         self.recognise = nn.Sequential(
-            nn.Conv2d(1, channels[0], 3, 1, 1),
-            nn.ReLU(),
+            *convolved(1, one),
+            *convolved(one, one),
             nn.MaxPool2d(2),
-            nn.Conv2d(channels[0], channels[1], 3, 1, 1),
-            nn.ReLU(),
+            *convolved(one, other),
+            *convolved(other, other),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Linear(channels[1] * 49, classes),
+            nn.Linear(other * 49, classes),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -331,23 +332,31 @@ class Foreteller(nn.Module):
 
 
 class Captioner(nn.Module):
-    """Scores of a caption's words: what a CNN saw is the first thing that the LSTM reads."""
+    """Scores of a caption's words: the LSTM reads with each of them what a CNN saw.
+
+    Of each sixteenth of the image it keeps what is seen most clearly there, wherever that is.
+    """
 
     def __init__(self, channels: Sequence[int], width: int, vocabulary: int):
         super().__init__()
         one, other = channels
         self.look = nn.Sequential(
-            *convolved(1, one), nn.MaxPool2d(2), *convolved(one, other), *convolved(other, other, 2)
+            *convolved(1, one),
+            nn.MaxPool2d(2),
+            *convolved(one, other),
+            nn.MaxPool2d(2),
+            *convolved(other, other),
+            nn.AdaptiveMaxPool2d(4),
         )
-        self.seen = nn.Linear(other * 64, width)
+        self.seen = nn.Linear(other * 16, width)
         self.words = nn.Embedding(vocabulary, width)
         self.read = nn.LSTM(width, width, batch_first=True)
         self.score = nn.Linear(width, vocabulary)
 
     def forward(self, images: torch.Tensor, captions: torch.Tensor) -> torch.Tensor:
         seen = self.seen(self.look(images).flatten(1))
-        read, _ = self.read(torch.cat([seen[:, None], self.words(captions)], dim=1))
-        return self.score(read[:, 1:])
+        read, _ = self.read(self.words(captions) + seen[:, None])
+        return self.score(read)
 
 
 def layered(widths: Sequence[int]) -> nn.Sequential:

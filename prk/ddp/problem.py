@@ -24,11 +24,14 @@ TOLERANCE = 1e-4
 # Steps that are trained once more for the check.
 REPLAYED = 5
 LOSSES = f"relative error of the loss in the first {REPLAYED} steps"
+# Two pictures of the same thing are in the data of others; a test by the training data has nothing else.
+LEAKED, DOUBLES = "share of the test samples that are trained on", 0.01
 CRITERIA = (
     "relative error of the first step's gradient",
     "relative error of the last step's gradient",
     "relative difference of the ranks' weights",
     LOSSES,
+    LEAKED,
 )
 # What an audit judges besides.
 AUDITED = (
@@ -134,6 +137,13 @@ class Ddp(Problem):
     save: str = parameter("", "write the trained model to this new file, for prk.inference", label="Saved to")
     save_every: int = parameter(0, "and write it after every so many steps", label="Steps between saves")
     resume: str = parameter("", "go on from this file, which all nodes see", label="Resumed from")
+
+    @classmethod
+    def every(cls, name: str) -> Sequence[Mapping[str, Any]]:
+        if name != "workload":
+            return super().every(name)
+        found = ((one, workload.usual(one)) for one in workload.names())
+        return [{name: one, **usual} for one, usual in found if usual]
 
     @property
     def trains(self) -> Workload:
@@ -290,6 +300,8 @@ class Ddp(Problem):
 
     def tolerance(self, name: str) -> float:
         rounded = self.format.roundoff
+        if name == LEAKED:
+            return DOUBLES
         if name in (LOSSES, "loss"):
             return TOLERANCE + REPLAYED * rounded
         # However they are rounded, all members have the same.

@@ -3,12 +3,14 @@
 import importlib
 import json
 import time
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -17,6 +19,7 @@ from prk.allreduce.problem import Allreduce
 from prk.check import Box, Fields
 from prk.ddp import audit, checkpoint, models, replay, schedule
 from prk.ddp.clock import Clock
+from prk.ddp.leakage import leaked
 from prk.ddp.problem import REPLAYED, Ddp
 from prk.ddp.workload import Tensors
 
@@ -64,6 +67,8 @@ class Kernel(kernel.Kernel[Ddp]):
         self.judgements: list[list[float]] = []
         self.ended: list[float] = []
         self.stepped: list[float] = []
+        # The parts of the test data that the last test took.
+        self.tested: list[Tensors] = []
         # Weights before, and gradient of, the steps that are judged, the first and the last one among them.
         self.judged = audit.steps(p)
         self.kept: list[tuple[np.ndarray, np.ndarray]] = []
@@ -226,10 +231,11 @@ class Kernel(kernel.Kernel[Ddp]):
         trains = self.problem.trains
         model = self.model if self.device.type == "cpu" else self.asked
         with torch.no_grad():
-            pieces = [
-                trains.judge(model, tuple(known[i : min(i + PIECE, beyond)] for known in self.tests))
+            self.tested = [
+                tuple(known[i : min(i + PIECE, beyond)] for known in self.tests)
                 for i in range(first, beyond, PIECE)
             ]
+            pieces = [trains.judge(model, part) for part in self.tested]
         return np.sum(pieces, axis=0).tolist()
 
     def known_by_all(self, clock: Clock) -> float:
@@ -294,6 +300,7 @@ class Kernel(kernel.Kernel[Ddp]):
             replay.relative(weights, replay.shared(comm, weights)),
             # A step changes the loss by about as large a part of itself as its gradient is wrong.
             float(apart.max()) * begun.norm / begun.scale,
+            leaked(p.trains.identity(self.data), map(p.trains.identity, self.tested)),
             *(self.audited(between) if p.audit else ()),
         ]
 
@@ -378,11 +385,17 @@ class Kernel(kernel.Kernel[Ddp]):
         }
 
     def flop(self, batches: Sequence[Tensors]) -> int:
-        """Return this member's flop of a step: products and convolutions, 2 a multiplication and addition."""
-        single = models.model(self.problem).to(self.device)
-        with FlopCounterMode(display=False) as counter:
+        """Return this member's flop of a step: products and convolutions, 2 a multiplication and addition.
+
+        Recurrent layers and attention are taken apart into their products, as only those are counted.
+        """
+        single = models.model(self.problem)
+        # That there is no Intel GPU need not be said.
+        silence = warnings.catch_warnings(action="ignore", category=UserWarning)
+        recurrent, attention = torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH)
+        with silence, recurrent, attention, FlopCounterMode(display=False) as counter:
             for batch in batches:
-                self.problem.trains.loss(single, batch).backward()
+                self.problem.trains.loss(single, tuple(known.cpu() for known in batch)).backward()
         return int(counter.get_total_flops())
 
     def peak(self) -> float:

@@ -8,6 +8,7 @@ import that where they need it.
 import copy
 import importlib
 import importlib.util
+import json
 import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -132,6 +133,13 @@ class Workload:
         inputs, labels = batch
         return nn.functional.cross_entropy(forward(inputs), labels)
 
+    def identity(self, samples: Tensors) -> "torch.Tensor":
+        """Return rows that tell samples apart, of training data and test data alike: by default their inputs.
+
+        A model must not be judged by what it is trained on.
+        """
+        return samples[0]
+
     def answers(self, problem: Any) -> tuple[int, int]:
         """Return how many test samples can be asked for, and how many numbers answer one. Raises Refusal."""
         raise Refusal("--workload", f"{self.name} says nothing of answers", "use one that can be served")
@@ -200,6 +208,16 @@ def find(name: str) -> Workload:
         raise Refusal("--workload", why, "mend its package, or use another") from None
     found.name = name
     return found
+
+
+def usual(name: str) -> dict[str, float]:
+    """Return the parameters that a workload is usually trained with; none if its package is broken."""
+    try:
+        words = find(name).usual.split()
+    except Refusal:
+        return {}
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return {option[2:].replace("-", "_"): json.loads(value) for option, value in pairs}
 
 
 def qualities() -> tuple[Metric, ...]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prk.ddp import descriptions, workload
 from prk.harness.plan import adhoc, expand, points, sweep
 from prk.harness.show import style
 from prk.problem import Refusal
@@ -281,6 +282,23 @@ def test_kernel_that_cannot_run_here_is_left_out_with_what_would_install_it(monk
     (line,) = (e for e in made.excluded if e["kernel"] == "ddp")
     assert line["runtime"] == "*"
     assert "pip install" in line["reason"]
+
+
+def test_a_star_is_every_choice_and_every_workload_as_it_is_usually_trained(monkeypatch):
+    made = planned({"kernel": "allreduce", "runtime": "mpi1", "ranks": 2, "collective": "*"})
+    assert len(made.points) == len(registry.problem_class("allreduce").every("collective")) > 1
+    given = {"kernel": "ddp", "runtime": "mpi1", "ranks": 2, "workload": "*"}
+    monkeypatch.setattr(descriptions, "FOLDER", "/nowhere")
+    made = planned({**given, "batch": [64, 128], "epochs": 2})
+    own = {(p.parameters["workload"], p.parameters["batch"]): p.parameters for p in made.points}
+    usual = workload.usual("recommendation")
+    assert (usual["batch"], own["recommendation", 64]["epochs"]) == (256, 2)
+    assert own["recommendation", 128]["learning_rate"] == usual["learning_rate"]
+    assert {"digits", "speech"} < {name for name, _ in own} < {*workload.names()}
+    (line,) = (e for e in made.excluded if e["what"] == "workload=translation")
+    assert "apt-get update" in line["reason"]
+    with pytest.raises(Refusal, match="iterations: '\\*' is of the wrong type"):
+        planned({**given, "iterations": "*"})
 
 
 def test_ten_thousand_points_are_planned_in_two_seconds():

@@ -14,11 +14,12 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 from prk import cli
 from prk.check import Partial, Target, combined
 from prk.ddp import models, replay, serial, workload
-from prk.ddp.problem import Ddp
+from prk.ddp.problem import LEAKED, Ddp
 from prk.ddp.workloads import fashion_mnist, recommendation
 from prk.problem import Measured, Refusal
 from prk.run import member, registry
@@ -335,6 +336,26 @@ def test_means_are_formed_in_pieces(monkeypatch):
     assert [s.stop - s.start for s in replay.pieces(vector, 3)] == [5] * 20
     assert np.array_equal(replay.mean(Solo(), vector), vector)
     assert np.array_equal(replay.shared(Solo(), vector), vector)
+
+
+def test_a_test_by_what_was_trained_on_is_noticed(monkeypatch):
+    def checks():
+        one = serial.Kernel(Ddp(iterations=21), Solo(), {})
+        one.repeat(22)
+        return {c.name: c for c in one.problem.check(one.problem.partial(one.fields()))}
+
+    assert checks()[LEAKED].error == 0
+    tensors = models.tensors
+
+    def mixed(problem):
+        # One sample of about fifty is trained on.
+        trained, tested = tensors(problem)
+        return trained, tuple(torch.cat([b, a[:8]]) for a, b in zip(trained, tested, strict=True))
+
+    monkeypatch.setattr(models, "tensors", mixed)
+    found = checks()
+    assert found.pop(LEAKED).error == pytest.approx(8 / 368)
+    assert all(c.valid for c in found.values())
 
 
 def test_findings_do_no_work(monkeypatch):

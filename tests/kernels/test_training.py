@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from prk.ddp import serial
+from prk.ddp import models, serial
 from prk.ddp.compression import FORMATS
 from prk.ddp.problem import Ddp, step_times
 from prk.problem import Refusal
@@ -129,6 +129,25 @@ def test_shards_and_fewer_bits_train_as_one_process_does(launched):
         apart = np.abs(np.array(made["summary"]["loss curve"]) / alone - 1).max()
         assert apart < (0.1 if number else 1e-3)
         assert made["table"][0]["reduced"] == 9610 * (8, 6, 2)[number]
+
+
+def test_products_inside_of_recurrent_layers_and_attention_are_counted(monkeypatch):
+    n, t, inside, width = 3, 7, 16, 32
+
+    class Trains:
+        def loss(self, forward, batch):
+            found, _ = forward(batch[0])
+            return torch.nn.functional.scaled_dot_product_attention(found, found, found).sum()
+
+    monkeypatch.setattr(Ddp, "trains", Trains())
+    monkeypatch.setattr(models, "model", lambda p: torch.nn.LSTM(inside, width, batch_first=True))
+    one = serial.Kernel.__new__(serial.Kernel)
+    one.problem = Ddp()
+    # Forwards, for weights, and for the state; of the attention two products forwards, and four backwards.
+    recurrent = 2 * n * t * 4 * width * (2 * inside + 3 * width)
+    assert one.flop([(torch.ones(n, t, inside),)]) == pytest.approx(
+        recurrent + 6 * 2 * n * t * t * width, rel=0.1
+    )
 
 
 def test_what_has_no_fewer_bits_and_no_shards_says_so():

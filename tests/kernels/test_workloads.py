@@ -16,6 +16,7 @@ from prk.ddp import (
     checkpoint,
     descriptions,
     go,
+    leakage,
     replay,
     scenes,
     scores,
@@ -143,6 +144,10 @@ def test_a_workload_trains_alike_on_one_rank_and_on_two_and_its_parts_are_judged
     assert replay.relative(pair[0].flat(), alone.flat()) < 0.2 * moved
     assert np.mean([k.losses for k in pair], axis=0) == pytest.approx(alone.losses, rel=1e-3)
     trains, tests = problem.trains, tuple(known[:6] for known in alone.tests)
+    rows = [trains.identity(known) for known in (alone.data, alone.tests)]
+    assert rows[0].shape[1:] == rows[1].shape[1:]
+    assert leakage.leaked(rows[0], [rows[1]]) == 0
+    assert leakage.leaked(torch.cat([*rows]), [rows[1][:5], rows[1][5:]]) == (name != "self-play")
     if name == "self-play":
         # What a game comes to is no answer.
         with pytest.raises(Refusal, match="nothing of answers"):

@@ -28,8 +28,8 @@ class Workload(workload.Workload):
     aibench: ClassVar[str] = "C9"
     mlperf: ClassVar[str] = "ssd"
     quality: ClassVar[Metric | None] = Metric("mAP", "share", kind="quality")
-    target: ClassVar[float | None] = 0.75
-    usual: ClassVar[str] = "--epochs 10 --batch 32 --learning-rate 0.004"
+    target: ClassVar[float | None] = 0.9
+    usual: ClassVar[str] = "--epochs 8 --batch 32 --learning-rate 0.004"
     runs: ClassVar[int] = 5
     imports: ClassVar[tuple[str, ...]] = ("sklearn.datasets",)
 

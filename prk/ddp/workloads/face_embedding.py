@@ -62,6 +62,10 @@ class Workload(workload.Workload):
         same = np.arange(TESTED) % 2 == 1
         return (images[train], labels[train]), (images[np.array(pairs)], same)
 
+    def identity(self, samples):
+        # A test sample is two images.
+        return samples[0].reshape(-1, WIDTHS[0])
+
     def model(self, problem):
         from prk.ddp.blocks import layered
 

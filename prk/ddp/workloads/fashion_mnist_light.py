@@ -14,6 +14,7 @@ class Workload(fashion_mnist.Workload):
     """The same images, by convolutions of each channel alone and of each point alone."""
 
     title: ClassVar[str] = "image classification, light network"
+    aibench: ClassVar[str] = ""
     mlperf: ClassVar[str] = "mobilenet"
     target: ClassVar[float | None] = 0.87
     usual: ClassVar[str] = "--epochs 8 --batch 128 --learning-rate 0.3"

@@ -67,6 +67,15 @@ class Workload(recommendation.Workload):
         train = train[np.arange(self.samples(problem)) * len(train) // self.samples(problem)]
         return (users[train], items[train]), (np.arange(USERS), wanted, self.seen)
 
+    def identity(self, samples):
+        import torch
+
+        users, items, *others = samples
+        if others:
+            which, items = items.nonzero(as_tuple=True)
+            users = users[which]
+        return torch.stack([users, items], dim=1)
+
     def model(self, problem):
         from prk.ddp.blocks import Distilled
 

@@ -40,6 +40,10 @@ class Workload(workload.Workload):
         # What a game needs is who begins; all else is drawn by its number.
         return (np.arange(TRAINED),), (np.arange(TESTED),)
 
+    def identity(self, samples):
+        # Neither games against oneself nor those against the fixed player are data.
+        return samples[0][:0]
+
     def model(self, problem):
         from prk.ddp.blocks import Player
 

@@ -9,9 +9,9 @@ from prk.metric import Metric
 
 # Bands of a spectrum, frames of an utterance, different letters and words, letters of a word, words spoken.
 BANDS, FRAMES, LETTERS, WORDS, LENGTH, SPOKEN = 24, 128, 12, 100, (2, 5), 3
-TRAINED, TESTED = 4096, 256
+TRAINED, TESTED = 8192, 256
 # Frames that a letter lasts, and the loudness of noise.
-LASTS, NOISE = (4, 7), 0.35
+LASTS, NOISE = (4, 7), 0.25
 CHANNELS, WIDTH = 48, 64
 # The label of nothing new in CTC, and of what is between two words; letters follow.
 NOTHING, GAP = 0, 1
@@ -28,7 +28,7 @@ class Workload(workload.Workload):
     aibench: ClassVar[str] = "C6"
     quality: ClassVar[Metric | None] = Metric("WER", "share", larger_is_better=False, kind="quality")
     target: ClassVar[float | None] = 0.1
-    usual: ClassVar[str] = "--epochs 8 --batch 32 --learning-rate 0.004"
+    usual: ClassVar[str] = "--epochs 6 --batch 32 --learning-rate 0.004"
 
     def samples(self, problem):
         return TRAINED

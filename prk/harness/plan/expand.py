@@ -3,7 +3,7 @@
 import gc
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -39,7 +39,7 @@ def _make(sweep: Sweep) -> Plan:
             if len(points) * sweep.repeat > LARGEST:
                 raise Refusal(block.where, f"it makes more than {LARGEST:,} launches", "state fewer")
         # Of whatever can run here, nothing may be left.
-        if len(points) == before and "*" not in block.axes["runtime"]:
+        if len(points) == before and not any("*" in values for values in block.axes.values()):
             raise Refusal(
                 block.where, "no point is left of it", "see its exclude, and python -m prk for what can run"
             )
@@ -113,10 +113,20 @@ class _Expansion:
         options = {name: [*combinations(block.options.get(name, {}))] for name in axes["runtime"]}
         # Else each problem is asked once, and a million of them need not be kept.
         self.often = any(len(axes.get(name, ())) > 1 for name in ("runtime", *LAYOUT)) or bool(block.options)
-        for row in combinations(axes, block.zips):
+        self.every = [k for k, values in axes.items() if "*" in values and k not in ("kernel", "runtime")]
+        rows = combinations(axes, block.zips)
+        for name in self.every:
+            rows = self._chosen(name, rows)
+        for row in rows:
             if self._runs(row):
                 for chosen in options[row["runtime"]]:
                     yield from self._point(row, chosen)
+
+    def _chosen(self, name: str, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield a combination for each choice that "*" stands for; what is stated beside it goes first."""
+        for row in rows:
+            stands_for = registry.problem_class(row["kernel"]).every(name) if row[name] == "*" else [row]
+            yield from ({**one, **row, name: one[name]} for one in stands_for)
 
     def _runtimes(self) -> tuple[str, ...]:
         """Return the runtimes by name; "*" stands for all that can run here."""
@@ -226,6 +236,10 @@ class _Expansion:
                 raise Refusal(f"{where}.{only.key}", str(only), only.remedy) from None
             self._leave_out(name, kernel, str(only), f"{only.key}={shape[only.key]}")
         except Refusal as refusal:
+            if self.every:
+                what = " ".join(f"{key}={row[key]}" for key in self.every)
+                self._leave_out(name, kernel, str(refusal).removeprefix("--"), what)
+                return
             raise Refusal(
                 f"{where}: {kernel} on {name}",
                 str(refusal).removeprefix("--"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean, median, pstdev
 
-from prk.harness.analyse.rows import Row, number, size
+from prk.harness.analyse.rows import Row, brief, number
 from prk.problem import Problem
 from prk.run import registry
 
@@ -35,4 +35,4 @@ def _line(problem: type[Problem], row: Row) -> list[str]:
         cells.append(number(median(values)) if values else "")
         if name in problem.varying:
             cells.append(f"{pstdev(values) / fmean(values):.1%}" if len(values) > 2 and any(values) else "")
-    return [p.label, str(p.cores), size(p), str(len(row.own)), *cells]
+    return [p.label, str(p.cores), brief(p), str(len(row.own)), *cells]
