@@ -347,6 +347,14 @@ def test_r_of_what_is_on_is_its_time_over_that_without(send, multiply, search, f
             assert rules.efficient(mode, len(tasks), usual, 0, on, threshold, threshold, 0) == inside
 
 
+def test_what_removed_nothing_spared_nothing():
+    """A dense tile was multiplied faster than others by chance: the search is lost nevertheless."""
+    costs = Costs(1.0, 0.5, 0.1)
+    tried = costs.of(True, True)
+    tried[COMPUTATION] = 0.2
+    assert rules.relative(tried, 1, costs.of(True, False), 0, 0) == pytest.approx(1.3 / 1.2)
+
+
 def test_workers_compute_while_the_owner_transfers():
     costs = Costs(1.0, 0.5, 0.25)
     tried, usual = 4 * costs.of(True, True), costs.of(True, False)
