@@ -17,10 +17,3 @@ def uniform(seed: int, step: int, samples: np.ndarray, count: int) -> np.ndarray
     keys = mixed(mixed(np.array([seed * 1_000_003 + step], np.uint64)) + np.asarray(samples, np.uint64))
     words = mixed(keys[:, None] + np.arange(count, dtype=np.uint64))
     return (words >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
-
-
-def normal(seed: int, step: int, samples: np.ndarray, count: int) -> np.ndarray:
-    """Return as many from a normal distribution."""
-    drawn = uniform(seed, step, samples, 2 * count)
-    radius = np.sqrt(-2 * np.log(1 - drawn[:, :count]))
-    return (radius * np.cos(2 * np.pi * drawn[:, count:])).astype(np.float32)

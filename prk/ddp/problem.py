@@ -4,6 +4,7 @@ import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from statistics import mean, pstdev
 from typing import Any, ClassVar
 
@@ -294,9 +295,9 @@ class Ddp(Problem):
     def share(self, step: int, rank: int, size: int) -> np.ndarray:
         """Return the indices of the rank's part of a step's global batch, the same batch for every size."""
         epoch, place = divmod(step, self.epoch)
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.trains.samples(self))
         start, stop = decomposition.block(self.batch, size, rank)
-        return order[place * self.batch + start : place * self.batch + stop]
+        first = place * self.batch
+        return order(self.seed, epoch, self.trains.samples(self))[first + start : first + stop].copy()
 
     def tolerance(self, name: str) -> float:
         rounded = self.format.roundoff
@@ -426,6 +427,12 @@ class Ddp(Problem):
             "train_samples": self.trains.samples(self),
             "eval_samples": first["tested"],
         }
+
+
+@lru_cache(2)
+def order(seed: int, epoch: int, samples: int) -> np.ndarray:
+    """Return the order of an epoch's samples, which takes longer to draw than a small step."""
+    return np.random.default_rng((seed, epoch)).permutation(samples)
 
 
 def progress(case: Measured) -> tuple[list[float], int | None, float]:

@@ -142,7 +142,9 @@ def test_a_workload_trains_alike_on_one_rank_and_on_two_and_its_parts_are_judged
     assert moved > 1e-6
     # As far as Adam's first steps tell apart what rounding leaves of no gradient.
     assert replay.relative(pair[0].flat(), alone.flat()) < 0.2 * moved
-    assert np.mean([k.losses for k in pair], axis=0) == pytest.approx(alone.losses, rel=1e-3)
+    # Adversaries' loss is a difference, and near nothing.
+    near = 2e-3 if name == "image-generation" else 0.0
+    assert np.mean([k.losses for k in pair], axis=0) == pytest.approx(alone.losses, rel=1e-3, abs=near)
     trains, tests = problem.trains, tuple(known[:6] for known in alone.tests)
     rows = [trains.identity(known) for known in (alone.data, alone.tests)]
     assert rows[0].shape[1:] == rows[1].shape[1:]

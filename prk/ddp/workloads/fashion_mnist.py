@@ -98,4 +98,5 @@ class Workload(workload.Workload):
         inputs, labels = super().batch(problem, data, chosen, step)
         # Mirror half of the images: which ones depends on sample and step.
         mirrored = torch.from_numpy((chosen * 31 + step) & 2 > 0)
-        return torch.where(mirrored[:, None, None, None], inputs.flip(-1), inputs), labels
+        inputs[mirrored] = inputs[mirrored].flip(-1)
+        return inputs, labels
