@@ -266,16 +266,17 @@ def sampled(s, found, had):
     for one in range(s.alpha.size):
         if not has(had, one) or not s.counts[SEEN]:
             continue
-        gained = without(found, 1, usual, one, s.workers) - duration(found, s.workers)
-        allowed = ratio(usual) < s.alpha[one]
         # Chosen before the last switch, if there are no samples.
-        if s.probe == SAMPLED and allowed and gained > 0:
+        if (
+            s.probe == SAMPLED
+            and relative(found, 1, usual, one, s.workers) < 1
+            and ratio(usual) < s.alpha[one]
+        ):
             turn_on(s, one)
             begin_window(s)
             return one
-        # What must not be on costs all of its time. One that was held up must not put off the others.
-        lost = -gained if allowed else found[work(one)]
-        s.tried[one, LOST] += min(lost, LONG * duration(usual, s.workers))
+        # One that was held up must not put off the others.
+        s.tried[one, LOST] += min(found[work(one)], LONG * duration(usual, s.workers))
     return NOTHING
 
 
