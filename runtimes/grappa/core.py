@@ -12,6 +12,8 @@ import numpy as np
 from mpi4py import MPI
 from numba import carray, njit
 
+from prk.memory import prefetch
+
 from .. import _clocks
 from .._clocks import begun, plain, waited
 from .._compiled import address, first_error, invoke, pointer
@@ -36,6 +38,9 @@ CLOCK_MONOTONIC = 1
 # What is known of each core: how many delegates for it are collected, since when, in which slot; how many
 # phases it has ended; then of each slot, whether its message is under way, and its request.
 HELD, SINCE, SLOT, ENDED, UNDER_WAY, REQUEST = 0, 1, 2, 3, 4, 4 + SLOTS
+# Delegates between the one that runs and the one whose word is fetched: they come in no order that the
+# processor would foresee.
+AHEAD = 16
 # Of the integers that a core needs besides, the first is MPI's flag; then come a status, the time, and how
 # many writes that wait for their word.
 STATUS, TIME, WAITING, SCRATCH = 8, 60, 62, 63
@@ -305,8 +310,10 @@ def receive(core):
 @njit(nogil=True, cache=True)
 def run(core, message, values):
     """Run the delegates of a message, which is also there as floating point; return an error."""
-    code, home = 0, numbers(core)
-    for number in range(message[0] % LAST):
+    code, home, count = 0, numbers(core), message[0] % LAST
+    for number in range(count):
+        if number + AHEAD < count:
+            prefetch(home, message[1 + 2 * (number + AHEAD)] // KINDS)
         what, at = message[1 + 2 * number], 2 + 2 * number
         place, kind = what // KINDS, what % KINDS
         if kind == ADD:
