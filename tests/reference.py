@@ -201,7 +201,7 @@ def ddp(batch, seed, learning_rate, repetitions, members, **others):
     return {
         "weights": np.concatenate([v.ravel() for v in w]),
         "loss": losses,
-        "error": np.zeros((members, 4)),
+        "error": np.zeros((members, 5)),
     }
 
 
