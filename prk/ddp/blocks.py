@@ -445,7 +445,7 @@ class Searched(nn.Module):
         likely = torch.zeros(())
         for node in range(1, self.nodes):
             both = []
-            for part, (start, stop) in enumerate(((0, node), (self.nodes, self.choose.out_features))):
+            for part, (start, stop) in enumerate(((0, node), (self.nodes, self.nodes + len(self.MAKES)))):
                 state = self.control(self.choices(last), state)
                 scores = self.choose(state[0])[0, start:stop].log_softmax(0)
                 drawn = scores if noise is None else scores + noise[2 * node + part, start:stop]
