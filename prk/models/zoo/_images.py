@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from prk.models.zoo import Input
+from prk.models.model import Input
 
 
 def images(batch: int, side: int = 224) -> list[Input]:

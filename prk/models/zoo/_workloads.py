@@ -6,7 +6,7 @@ choose which layers run, nor translation, where PyTorch's decoder looks at the n
 
 from collections.abc import Callable, Mapping, Sequence
 
-from prk.models.zoo import Input, Model
+from prk.models.model import Input, Model
 
 IMAGE = 28, 28
 # A description's words in another language, and of a summary.

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model, Published
+from prk.models.model import Input, Model, Published
 from prk.models.zoo._transformer import Layer
 
 WORDS, LENGTH, MOST, WIDTH, HEADS, LAYERS = 30_522, 384, 512, 768, 12, 12

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model, Published
+from prk.models.model import Input, Model, Published
 
 # Channels and filter of each convolution; a batch norm (True), and the pooling after it.
 LAYERS = (

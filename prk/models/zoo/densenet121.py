@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prk.models.zoo import Model, Published
+from prk.models.model import Model, Published
 from prk.models.zoo._images import convolved, images
 
 GROWTH, WIDTH = 32, 4

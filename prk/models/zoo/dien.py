@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model, Published
+from prk.models.model import Input, Model, Published
 from prk.models.zoo.din import layers
 
 # Amazon's books.

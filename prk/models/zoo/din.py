@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model, Published
+from prk.models.model import Input, Model, Published
 
 # Amazon's electronics; a history of so many things.
 ITEMS, KINDS, FACTORS, HISTORY = 63_001, 801, 64, 100

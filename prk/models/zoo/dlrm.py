@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model
+from prk.models.model import Input, Model
 
 ROWS = (
     1460, 583, 10131227, 2202608, 305, 24, 12517, 633, 3, 93145, 5683, 8351593, 3194, 27, 14992, 5461306, 10,

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model, Published
+from prk.models.model import Input, Model, Published
 
 # Edges count both ways, and each node has one to itself.
 NODES, FEATURES, STATES, CLASSES, EDGES = 2708, 1433, 16, 7, 2 * 5278 + 2708

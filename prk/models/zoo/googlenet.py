@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prk.models.zoo import Model, Published
+from prk.models.model import Model, Published
 from prk.models.zoo._images import images
 
 # Of each module: 1 x 1; before 3 x 3, and that; before 5 x 5, and that; after the pooling. 0: a pooling.

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from prk.models.zoo import Model
+from prk.models.model import Model
 from prk.models.zoo._images import convolved, images
 
 # Channels and stride of each pair.

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model, Published
+from prk.models.model import Input, Model, Published
 
 USERS, ITEMS = 138_493, 26_744
 FACTORS, WIDTHS = 64, (256, 256, 128, 64)

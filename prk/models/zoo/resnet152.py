@@ -1,6 +1,6 @@
 """ResNet-152."""
 
-from prk.models.zoo import Model
+from prk.models.model import Model
 from prk.models.zoo._images import images
 from prk.models.zoo._resnet import resnet
 

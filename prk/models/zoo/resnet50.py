@@ -1,6 +1,6 @@
 """ResNet-50."""
 
-from prk.models.zoo import Model, Published
+from prk.models.model import Model, Published
 from prk.models.zoo._images import images
 from prk.models.zoo._resnet import resnet
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from prk.models.zoo import Model, Published
+from prk.models.model import Model, Published
 from prk.models.zoo._images import images
 
 # VGG-16's channels; a pooling before each group but the first.

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prk.models.zoo import Model
+from prk.models.model import Model
 from prk.models.zoo._images import images
 from prk.models.zoo._transformer import Layer
 

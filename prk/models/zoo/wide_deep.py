@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from prk.models.zoo import Input, Model, Published
+from prk.models.model import Input, Model, Published
 
 # Numbers as they are, one-hot features as numbers, and the occupation, hashed and embedded.
 NUMBERS, OCCUPATIONS, FACTORS = 5 + 9 + 16 + 7 + 6, 1000, 8
