@@ -7,13 +7,10 @@ from numba import njit
 
 from prk import decomposition
 from prk.memory import prefetch
-from prk.transpose import serial
+from prk.transpose import loops, serial
 
 from .._compiled import first_error
 from .core import ADD, LAST, Home, check, complete, delegate, flush
-
-# Elements of a cache line.
-LINE = 8
 
 
 class Kernel(serial.Kernel):
@@ -44,7 +41,7 @@ def give(core, A, to, width, pitch, tile):
         for c0 in range(0, width, tile):
             for r in range(r0, min(r0 + tile, width)):
                 for c in range(c0, min(c0 + tile, width)):
-                    if r % LINE == 0:
+                    if r % loops.SIDE == 0:
                         # What the next tile begins with.
                         prefetch(A, (c + tile) * pitch + to * width + r)
                     told = delegate(core, to, ADD, r * pitch + column + c, rows[c, r])
