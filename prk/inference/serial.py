@@ -181,10 +181,6 @@ class Kernel(kernel.Kernel[Inference]):
     def release(self) -> None:
         """Let the others end their work."""
 
-    def advice(self) -> str:
-        """Return what works where no rate of queries keeps the bound."""
-        return f"use at least {2 * self.problem.bound:g}"
-
     # What the first member does.
 
     def repeat(self, count: int) -> None:
@@ -318,7 +314,8 @@ class Kernel(kernel.Kernel[Inference]):
             middle = (low + high) / 2 if serves else (low + high) // 2
             low, high = (middle, high) if self.tried(middle) else (low, middle)
             if serves and high < 0.05 / self.alone:
-                raise Refusal("--bound", f"no rate of queries keeps {p.bound:g} ms", self.advice())
+                works = f"use at least {2 * p.bound:g}"
+                raise Refusal("--bound", f"no rate of queries keeps {p.bound:g} ms", works)
         return low
 
     def tried(self, level: float) -> bool:

@@ -3,6 +3,7 @@ import os
 from charm4py import charm
 
 from prk.inference.traffic import LoadGen, Result, Traffic
+from prk.problem import Refusal
 
 from .._tagged import inference
 from .team import Timed
@@ -30,9 +31,10 @@ class Kernel(Timed, inference.Kernel):
         while self.answers_tag in self.comm.inbox:
             self.complete(*self.comm.receive(self.answers_tag))
 
-    def advice(self) -> str:
-        # Elements never rest, so that one which shares its core is waited for.
+    def first(self) -> float:
         elements, cores = charm.numPes() // charm.numHosts(), len(os.sched_getaffinity(0))
-        if elements <= cores:
-            return super().advice()
-        return f"use at most --pe {cores}: {elements} elements that never rest share {cores} cores"
+        if self.problem.scenario == "server" and not self.given_level and elements > cores:
+            # A search would take minutes, and find none.
+            why = f"{elements} elements that never rest share {cores} cores, and keep no bound"
+            raise Refusal("--pe", why, f"use at most {cores}, or name a rate by --qps")
+        return super().first()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import struct
 import sys
@@ -416,6 +417,16 @@ def test_a_bound_that_no_batch_can_meet_is_refused():
     assert done.returncode == 2
     (line,) = own_lines(done)
     assert "--bound: 0.001 ms, and a sample alone takes" in line
+
+
+def test_elements_that_share_a_core_are_told_so_instead_of_searching():
+    core = min(os.sched_getaffinity(0))
+    words = ["--runtime", "charm4py", "--pe", 2, "--scenario", "server", "--quick"]
+    done = run("taskset", "-c", core, sys.executable, "-m", "prk.inference", *words)
+    assert done.returncode == 2
+    (line,) = own_lines(done)
+    assert "--pe: 2 elements that never rest share 1 cores" in line
+    assert "use at most 1" in line
 
 
 DYING = """
