@@ -227,7 +227,7 @@ def test_a_bound_that_is_exceeded_is_not_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("x", "label", "said"),
     [(3072, "cores", "3,072"), (1024, "nodes", "1,024"), (4096, "size (B)", "4 Ki"), (4, "size (B)", "4"),
-     (256 << 20, "size (B)", "256 Mi"), (3000, "size (B)", "3,000")],
+     (256 << 20, "size (B)", "256 Mi"), (3000, "size (B)", "3,000"), (0.526711718, "step (ms)", "0.5267")],
 )  # fmt: skip
 def test_ticks_are_numbers_that_people_read(x, label, said):
     assert lines.whole(x, label) == said

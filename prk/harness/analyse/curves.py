@@ -150,12 +150,16 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
 
 
 def about(rows: Sequence[Row], what: str) -> str:
-    """Return what a figure is of: its name in the sweep, every parameter, the launches a point."""
+    """Return what a figure is of: its name in the sweep, parameters that have a value, launches a point."""
     values: dict[str, dict[object, None]] = {}
     for row in rows:
         for name, value in row.point.parameters.items():
             values.setdefault(name, {})[value] = None
-    shown = [f"{name} = {_listed(list(several))}" for name, several in values.items()]
+    shown = [
+        f"{name} = {_listed(list(several))}"
+        for name, several in values.items()
+        if any(v != "" for v in several)
+    ]
     named = [what] if any(row.point.figure for row in rows) else []
     launches = sorted({row.planned for row in rows if not row.predicted})
     told = f"{_span(launches, 'd')} launches a point" if launches else "no launches"

@@ -90,6 +90,9 @@ def _scale(axes: Any, panel: Panel) -> None:
         spare = 0.12 * (max(found) - min(found)) or 0.1 * max(found)
         axes.set_xlim(min(found) - spare, max(found) + spare)
         said += "; axis not from 0"
+    if axes.get_xscale() == "linear":
+        # Of rates the numbers are long.
+        axes.locator_params(axis="x", nbins=5)
     # It may be longer than the axes, and there is room at the left.
     axes.set_xlabel(textwrap.fill(said, 56), loc="right")
 

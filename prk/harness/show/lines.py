@@ -82,12 +82,12 @@ def scale(axis: Any, set_scale: Any, set_limits: Any, ys: Sequence[float]) -> No
 
 
 def whole(x: float, label: str) -> str:
-    """Return a number of the x axis: bytes with the binary prefix that keeps them short, others in full."""
+    """Return a number of the x axis: bytes with the binary prefix that keeps them short, counts in full."""
     if label.endswith("(B)"):
         for prefix, step in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
             if x >= step and x % step == 0:
                 return f"{x / step:,g} {prefix}"
-    return f"{x:,.10g}"
+    return f"{x:,.10g}" if x == int(x) else f"{x:,.4g}"
 
 
 def _apart(axes: Any, xs: Sequence[float], label: str) -> list[float]:
