@@ -220,7 +220,7 @@ class Kernel(kernel.Kernel[Inference]):
         plan = replace(self.plan(0.0, 0), scenario="offline")
         every = self.play(LoadGen(self.queue, samples, replace(plan, accuracy=True)))
         self.each = every.seconds / samples
-        self.rest = self.each * p.max_batch / 4
+        self.rest = self.each * p.max_batch * len(self.workers()) / 2
         if p.scenario == "server":
             self.prepare(plan)
         if not self.level:

@@ -1,5 +1,6 @@
 """Inference under load, MPI two-sided: the first rank takes queries, the others compute batches."""
 
+import itertools
 import os
 import time
 from collections import deque
@@ -23,14 +24,17 @@ class Kernel(serial.Kernel):
         return list(range(1, self.comm.size)) or [0]
 
     def depth(self) -> int:
-        # Where nobody waits a worker finds its next batch there.
-        return 2 if self.traffic.patient and self.comm.size > 1 else 1
+        # Where nobody waits a worker finds its next batch there, though the first member rests.
+        return 3 if self.traffic.patient and self.comm.size > 1 else 1
 
     def connect(self) -> None:
         _, self.numbers = self.problem.trains.answers(self.problem.trained)
         most = self.problem.max_batch
         self.batch = np.empty(most, np.int64)
-        self.message = np.empty(most * self.numbers + 1, np.float32)
+        size = most * self.numbers + 1
+        self.message = np.empty(size, np.float32)
+        # A worker's answers, which are sent while it computes the next ones.
+        self.messages = np.empty((2, size), np.float32)
         self.status = MPI.Status()
         self.sending: dict[int, deque[tuple[MPI.Request, Batch]]] = {w: deque() for w in self.workers()}
 
@@ -52,8 +56,8 @@ class Kernel(serial.Kernel):
             outputs = self.message[:count].reshape(-1, self.numbers)
             self.complete(worker, outputs, float(self.message[count]))
         elif self.traffic.patient and self.rest > REST:
-            # Workers have their next batches.
-            time.sleep(self.rest)
+            # Workers have their next batches, but at the end.
+            time.sleep(self.rest if self.queue.waiting else REST)
         elif self.traffic.closed:
             # To a rank that shares the core.
             os.sched_yield()
@@ -62,16 +66,21 @@ class Kernel(serial.Kernel):
             time.sleep(0)
 
     def work(self) -> None:
-        while True:
+        # A send ends when the first member has looked, which may rest.
+        sent = [MPI.REQUEST_NULL] * 2
+        for turn in itertools.cycle(range(2)):
             self.comm.Recv(self.batch, 0, ASKED, self.status)
             count = self.status.Get_count(MPI.INT64_T)
             if not count:
+                MPI.Request.Waitall(sent)
                 return
             begin = time.perf_counter()
             outputs = self.compute(self.batch[:count]).ravel()
             seconds = time.perf_counter() - begin
-            self.message[: outputs.size], self.message[outputs.size] = outputs, seconds
-            self.comm.Send(self.message[: outputs.size + 1], 0, ANSWERED)
+            sent[turn].Wait()
+            message = self.messages[turn, : outputs.size + 1]
+            message[:-1], message[-1] = outputs, seconds
+            sent[turn] = self.comm.Isend(message, 0, ANSWERED)
 
     def release(self) -> None:
         for worker in range(1, self.comm.size):
