@@ -49,7 +49,9 @@ class Curve:
     """A figure of tables: one column over another one or over a parameter, or over the cores if `x` is empty.
 
     source: the list in the summary that has the rows, where they are not the table's. Such a figure is drawn
-        of a few points only, over an x that is not logarithmic.
+        of a few points only, over an x that is not logarithmic unless it was measured
+        and spans decades.
+    unit: x's unit, where its heading does not state it.
     limit: the column of the table that says which x must not be exceeded, drawn as a line.
     """
 
@@ -58,6 +60,7 @@ class Curve:
     x: str = ""
     source: str = ""
     limit: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)

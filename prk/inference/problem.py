@@ -72,7 +72,7 @@ class Inference(Problem):
         "loadgen": ("LoadGen", ""),
     }
     curves: ClassVar[tuple[Curve, ...]] = (
-        Curve("share of queries over latency (ms)", "share", "latency", "latencies", limit="bound"),
+        Curve("share of queries over latency", "share", "latency", "latencies", "bound", unit="ms"),
         Curve("throughput over the bound (ms)", "throughput", "bound"),
         Curve("server against offline", "offline"),
         Curve("batches by size", "batches", "size", "batch sizes"),

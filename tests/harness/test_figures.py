@@ -12,6 +12,7 @@ from PIL import Image
 
 from prk.ddp.problem import REMARK
 from prk.harness.analyse import curves, results, rows, swept
+from prk.harness.analyse.curves import Dot, Panel, Series
 from prk.harness.show import figures, lines, portrait, style, table
 from prk.machine.bounds import Machine
 from prk.run import registry
@@ -265,6 +266,25 @@ def test_ticks_do_not_touch(tmp_path):
     assert len(boxes) > 3
     assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
     assert shown[-1].get_text() == "64 Mi"
+
+
+def test_what_was_measured_is_a_logarithmic_axis_where_it_spans_decades():
+    panel = Panel("p", "Shares", "latency (ms)", "share", linear=True)
+    dots = [Dot(x, y, None, (y,)) for x, y in ((0.05, 0.5), (0.2, 0.9), (0.7, 0.99), (7.5, 1.0))]
+    panel.series = [Series("serial", "serial", dots=dots)]
+    axes = figures.draw(panel).axes[0]
+    assert axes.get_xscale() == "log"
+    panel.series[0].dots = dots[:3]
+    assert figures.draw(panel).axes[0].get_xscale() == "linear"
+
+
+def test_what_stands_beside_long_numbers_is_not_cut_off():
+    panel = Panel("p", "Rates", "cores", "rate (samples/s)")
+    panel.series = [Series("serial", "serial", dots=[Dot(x, 5e5 * x, None, (5e5 * x,)) for x in (1, 2, 4)])]
+    figure = figures.draw(panel)
+    figure.canvas.draw()
+    box = figure.axes[0].yaxis.label.get_window_extent()
+    assert box.x0 >= 0
 
 
 def test_one_or_two_counts_are_rows_of_dots_with_what_failed_in_its_place(tmp_path):

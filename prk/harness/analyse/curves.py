@@ -184,6 +184,7 @@ def tabular(rows: Sequence[Row], curve: Curve) -> Panel:
     """
     headings = registry.problem_class(rows[0].point.kernel).headings
     over, of = (headings.get(name, (name,))[0] for name in (curve.x or "cores", curve.y))
+    over += f" ({curve.unit})" if curve.unit else ""
     panel = Panel("", f"{_title(rows)}: {curve.title}", over, of, linear=bool(curve.source))
     if curve.source and len(rows) > FEW:
         chosen = _largest(rows)

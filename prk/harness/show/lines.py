@@ -12,13 +12,16 @@ from prk.harness.show import style
 # Which half of the marker has colour, from a runtime's third series on.
 HALVES: tuple[Any, ...] = ("full", "full", "top", "left", "bottom", "right")
 LEFT, RIGHT, HEIGHT = 0.82, 0.15, 3.1
+# What stands left of the axes besides numbers.
+LABEL = 0.36
 # Samples from which on an SVG holds them as one picture.
 MANY = 3000
 
 
 def room(panel: Panel, width: Callable[[str, float], float]) -> tuple[float, float, float]:
     """Return the inches left and right of the axes, and their height."""
-    return LEFT, RIGHT, HEIGHT
+    widest = width(f"{int(1.08 * max(values(panel))):,}", style.RC["font.size"])
+    return max(LEFT, widest + LABEL), RIGHT, HEIGHT
 
 
 def draw(axes: Any, panel: Panel) -> None:
@@ -38,13 +41,17 @@ def draw(axes: Any, panel: Panel) -> None:
 def _axes(axes: Any, panel: Panel) -> None:
     """Scale the axes: logarithmic along x; y from zero, or logarithmic where it spans decades."""
     xs = counts(panel)
-    if not panel.linear:
-        axes.set_xscale("log", base=2)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: whole(x, panel.x_label)))
     last = max(xs[-1], *panel.limits.values()) if panel.limits else xs[-1]
-    axes.set_xlim(*(_span(panel.first, last) if panel.linear else (xs[0] / 1.35, last * 1.35)))
-    axes.xaxis.set_major_locator(FixedLocator(_apart(axes, xs, panel.x_label)))
+    if panel.linear and not panel.first and any(x % 1 for x in xs):
+        # It is measured, too.
+        scale(axes.xaxis, axes.set_xscale, axes.set_xlim, [xs[0], last])
+    else:
+        if not panel.linear:
+            axes.set_xscale("log", base=2)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: whole(x, panel.x_label)))
+        axes.set_xlim(*(_span(panel.first, last) if panel.linear else (xs[0] / 1.35, last * 1.35)))
+        axes.xaxis.set_major_locator(FixedLocator(_apart(axes, xs, panel.x_label)))
     scale(axes.yaxis, axes.set_yscale, axes.set_ylim, values(panel))
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(textwrap.fill(panel.y_label, 42))
@@ -74,7 +81,9 @@ def scale(axis: Any, set_scale: Any, set_limits: Any, ys: Sequence[float]) -> No
     if max(ys) > 30 * min(ys) > 0:
         set_scale("log")
         set_limits(min(ys) / 1.3, max(ys) * 1.3)
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if max(ys) < 3000 * min(ys) else (1.0,)))
+        # Numbers beside each other take more room than those above each other.
+        most, subs = (300, (1.0, 3.0)) if axis.axis_name == "x" else (3000, (1.0, 2.0, 5.0))
+        axis.set_major_locator(LogLocator(subs=subs if max(ys) < most * min(ys) else (1.0,)))
         axis.set_minor_formatter(NullFormatter())
     else:
         set_limits(min(0.0, 1.08 * min(ys)), max(0.0, 1.08 * max(ys)) or 1.0)
