@@ -120,7 +120,7 @@ def invalid(checks):
     return [name for name, check in checks.items() if not check.valid]
 
 
-# Milliseconds of a server, where messages take long beside other work.
+# Milliseconds of a server and between queries, where messages take long beside other work.
 BOUNDS = {"dask": 150}
 
 
@@ -141,10 +141,22 @@ def records(tmp_path_factory):
         ("server", "numba", 3),
         ("server", "dask", 2),
         ("offline", "dask", 2),
+        ("multi-stream", "dask", 2),
+        ("multi-stream-interval", "dask", 2),
     ):
         path = folder / f"{scenario}-{name}.json"
         bound = BOUNDS.get(name, 15)
-        words = ["--scenario", scenario, "--quick", "--interval", 50, "--bound", bound, "--json", path]
+        words = [
+            "--scenario",
+            scenario,
+            "--quick",
+            "--interval",
+            max(bound, 50),
+            "--bound",
+            bound,
+            "--json",
+            path,
+        ]
         done = kernel("inference", *words, on=name, size=size, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
         found[scenario, name] = json.loads(path.read_text())

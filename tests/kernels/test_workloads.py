@@ -84,6 +84,7 @@ def small(monkeypatch, folder):
             module = importlib.import_module(kind.__module__)
             for constant, value in (("TRAINED", TRAINED), ("TESTED", TESTED), ("SAMPLES", TRAINED + TESTED)):
                 monkeypatch.setattr(module, constant, value, raising=False)
+        monkeypatch.setattr(trains, "segments", TRAINED, raising=False)
         shapes = {
             name: (TRAINED if "train" in name else TESTED, *shape[1:])
             for name, shape in fashion_mnist.FILES.items()
@@ -426,8 +427,9 @@ def test_a_player_who_always_passes_is_beaten_and_results_belong_to_their_player
 @pytest.mark.parametrize("name", ["translation", "translation-recurrent"])
 def test_tokens_that_are_decoded_one_by_one_are_those_of_the_whole(name):
     torch.manual_seed(5)
-    model: Any = workload.find(name).model(None).eval().requires_grad_(False)
-    source = torch.randint(4, 1500, (6, 16))
+    one: Any = workload.find(name)
+    model: Any = one.model(None).eval().requires_grad_(False)
+    source = torch.randint(4, one.vocabulary, (6, one.length))
     source[:3, 9:] = 0
     # One ends there at the latest.
     model.end = int(model(source)[0, 5])
@@ -442,7 +444,7 @@ def test_tokens_that_are_decoded_one_by_one_are_those_of_the_whole(name):
     assert torch.equal(found, at_once.argmax(2).masked_fill(ended, 0))
     if name == "translation":
         memory = model.encoder(model.embedded(source), src_key_padding_mask=source == 0)
-        later = torch.ones(16, 16, dtype=torch.bool).triu(1)
+        later = torch.ones(one.length, one.length, dtype=torch.bool).triu(1)
         own = model.decoder(
             model.embedded(begun), memory, tgt_mask=later, memory_key_padding_mask=source == 0
         )

@@ -8,9 +8,8 @@ from prk.ddp import descriptions, scores, sequences, workload
 from prk.ddp.descriptions import BEGIN, END
 from prk.metric import Metric
 
-# Segments of at most so many words, how many of them are taken, and their longest in pieces of words.
-WORDS, TRAINED, TESTED, LENGTH = 10, 10240, 400, 16
-VOCABULARY, WIDTH, HEADS, LAYERS = 1500, 96, 4, 2
+TESTED = 400
+WIDTH, HEADS, LAYERS = 128, 4, 2
 
 
 class Workload(workload.Workload):
@@ -21,15 +20,21 @@ class Workload(workload.Workload):
     mlperf: ClassVar[str] = "transformer"
     quality: ClassVar[Metric | None] = Metric("BLEU", "points", kind="quality")
     target: ClassVar[float | None] = 25.0
-    usual: ClassVar[str] = "--epochs 8 --batch 32 --learning-rate 0.002"
+    usual: ClassVar[str] = "--epochs 6 --batch 64 --learning-rate 0.002"
     late: ClassVar[float] = 0.03
     get: ClassVar[str] = descriptions.GET
+    # Segments of at most so many words, how many of them are trained on, their longest in pieces of words,
+    # and how many pieces there are.
+    words: ClassVar[int] = 20
+    segments: ClassVar[int] = 18432
+    length: ClassVar[int] = 32
+    vocabulary: ClassVar[int] = 4000
 
     def samples(self, problem):
-        return TRAINED
+        return self.segments
 
     def answers(self, problem):
-        return TESTED, LENGTH
+        return TESTED, self.length
 
     def weights(self, problem):
         w, norm = WIDTH, [WIDTH, WIDTH]
@@ -38,11 +43,11 @@ class Workload(workload.Workload):
         encoder = [*attention, *wide, *norm, *norm]
         decoder = [*attention, *attention, *wide, *norm, *norm, *norm]
         inside = [*LAYERS * encoder, *norm, *LAYERS * decoder, *norm]
-        return [VOCABULARY * w, LENGTH * w, *inside, w * VOCABULARY, VOCABULARY]
+        return [self.vocabulary * w, self.length * w, *inside, w * self.vocabulary, self.vocabulary]
 
     def memory(self, problem):
         # Texts and lists while they are read, and the numbers of the pieces.
-        return (400 << 20) + 8 * 2 * LENGTH * TRAINED
+        return (400 << 20) + 8 * 2 * self.length * self.segments
 
     def refuse(self, problem):
         descriptions.refuse(problem, ("en", "de"))
@@ -56,12 +61,12 @@ class Workload(workload.Workload):
             # Where paragraphs are not as many, only the synopses are known to belong together.
             count = len(original) if len(original) == len(translated) else 1
             pairs = zip(original[:count], translated[:count], strict=True)
-            found += [(sources.get(key[0], key[0]), *pair) for pair in pairs if short(pair)]
-        train, test = descriptions.split(found, TRAINED, TESTED)
-        self.tokens = descriptions.Tokens((text for pair in train for text in pair), VOCABULARY)
+            found += [(sources.get(key[0], key[0]), *pair) for pair in pairs if self.fits(pair)]
+        train, test = descriptions.split(found, self.segments, TESTED)
+        self.tokens = descriptions.Tokens((text for pair in train for text in pair), self.vocabulary)
         self.references = [descriptions.WORDS.findall(german) for _, german in test]
-        source, target = (self.numbers([pair[i] for pair in train], LENGTH, begun=i) for i in (0, 1))
-        return (source, target), (self.numbers([pair[0] for pair in test], LENGTH), np.arange(len(test)))
+        source, target = (self.numbers([pair[i] for pair in train], self.length, begun=i) for i in (0, 1))
+        return (source, target), (self.numbers([pair[0] for pair in test], self.length), np.arange(len(test)))
 
     def numbers(self, texts, length, begun=0):
         """Return the texts' pieces, cut off where they are too long, with an end; as targets begun, too."""
@@ -72,7 +77,7 @@ class Workload(workload.Workload):
     def model(self, problem):
         from prk.ddp.blocks import Transformer
 
-        return Transformer(VOCABULARY, WIDTH, HEADS, LAYERS, LENGTH, (BEGIN, END))
+        return Transformer(self.vocabulary, WIDTH, HEADS, LAYERS, self.length, (BEGIN, END))
 
     def spread(self, name, shape):
         return 0.5 * super().spread(name, shape)
@@ -100,7 +105,6 @@ class Workload(workload.Workload):
     def judged(self, sums):
         return scores.bleu(sums)
 
-
-def short(pair):
-    """Tell whether both texts are short, and differ."""
-    return pair[0] != pair[1] and max(len(descriptions.words(text)) for text in pair) <= WORDS
+    def fits(self, pair):
+        """Tell whether both texts are short enough, and differ."""
+        return pair[0] != pair[1] and max(len(descriptions.words(text)) for text in pair) <= self.words

@@ -5,7 +5,6 @@ from typing import ClassVar
 from prk.ddp import sequences
 from prk.ddp.descriptions import BEGIN, END
 from prk.ddp.workloads import translation
-from prk.ddp.workloads.translation import LENGTH, VOCABULARY
 
 WIDTH, LAYERS = 96, 2
 
@@ -18,13 +17,17 @@ class Workload(translation.Workload):
     mlperf: ClassVar[str] = "gnmt"
     target: ClassVar[float | None] = 6.0
     usual: ClassVar[str] = "--epochs 8 --batch 32 --learning-rate 0.003"
+    words: ClassVar[int] = 10
+    segments: ClassVar[int] = 10240
+    length: ClassVar[int] = 16
+    vocabulary: ClassVar[int] = 1500
 
     def weights(self, problem):
-        return sequences.recurrent_weights(4, VOCABULARY, WIDTH, LAYERS)
+        return sequences.recurrent_weights(4, self.vocabulary, WIDTH, LAYERS)
 
     def model(self, problem):
         from torch import nn
 
         from prk.ddp.blocks import Recurrent
 
-        return Recurrent(nn.LSTM, VOCABULARY, WIDTH, LAYERS, LENGTH, (BEGIN, END))
+        return Recurrent(nn.LSTM, self.vocabulary, WIDTH, LAYERS, self.length, (BEGIN, END))
