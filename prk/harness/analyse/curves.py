@@ -1,5 +1,6 @@
 """The numbers behind the figures: series over nodes or cores, their base, gaps and flags. Pure."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -507,23 +508,40 @@ def _fill(
 def labels(rows: Sequence[Row], axis: str = "") -> dict[str, str]:
     """Return the label of each point's series: its runtime and variant, and where needed what sets it apart.
 
-    That is the size, where it is not the usual one on as many cores, but for a parameter that is the axis;
-    and the threads, where one runtime's points on as many cores differ by them.
+    That is the size, where it is not the usual one on as many cores, or, if all have as many, whatever of it
+    varies; but for the axis, and for what another parameter determines. And the threads, where one runtime's
+    points on as many cores differ by them.
     """
-    usual: dict[int, str] = {}
+    usual: dict[int, list[str]] = {}
     threads: dict[tuple[str, int], set[int]] = {}
     for row in rows:
-        usual.setdefault(row.point.cores, size(row.point))
+        usual.setdefault(row.point.cores, size(row.point).split())
         threads.setdefault((row.point.label, row.point.cores), set()).add(row.point.layout["threads"])
+    if len(usual) == 1:
+        common = set.intersection(*(set(size(row.point).split()) for row in rows))
+        usual = {cores: [*common] for cores in usual}
     split = {label for (label, _), counts in threads.items() if len(counts) > 1}
+    hidden = {axis, *_determined(rows)}
     found = {}
     for row in rows:
         p = row.point
-        words = [w for w in size(p).split() if w.partition("=")[0] != axis]
-        odd = [w for w in words if w not in usual[p.cores].split()]
+        words = [w for w in size(p).split() if w.partition("=")[0] not in hidden]
+        odd = [w for w in words if w not in usual[p.cores]]
         apart = [*odd, *([counted(p.layout["threads"], "thread")] if p.label in split else [])]
         found[p.id] = f"{p.label} ({', '.join(apart)})" if apart else p.label
     return found
+
+
+def _determined(rows: Sequence[Row]) -> set[str]:
+    """Return the parameters that another one, which has more values, determines: a workload its batch."""
+    names = rows[0].point.parameters if rows else ()
+    values = {name: [row.point.parameters[name] for row in rows] for name in names}
+    kinds = {name: len(set(own)) for name, own in values.items()}
+    return {
+        one
+        for one, other in itertools.permutations(values, 2)
+        if kinds[one] < kinds[other] == len(set(zip(values[one], values[other], strict=True)))
+    }
 
 
 def _axis(rows: Sequence[Row]) -> tuple[Callable[[Row], int], str]:
