@@ -512,21 +512,20 @@ def labels(rows: Sequence[Row], axis: str = "") -> dict[str, str]:
     varies; but for the axis, and for what another parameter determines. And the threads, where one runtime's
     points on as many cores differ by them.
     """
+    sizes = {row.point.id: size(row.point).split() for row in rows}
     usual: dict[int, list[str]] = {}
     threads: dict[tuple[str, int], set[int]] = {}
     for row in rows:
-        usual.setdefault(row.point.cores, size(row.point).split())
+        usual.setdefault(row.point.cores, sizes[row.point.id])
         threads.setdefault((row.point.label, row.point.cores), set()).add(row.point.layout["threads"])
     if len(usual) == 1:
-        common = set.intersection(*(set(size(row.point).split()) for row in rows))
-        usual = {cores: [*common] for cores in usual}
+        usual = {cores: [*set.intersection(*map(set, sizes.values()))] for cores in usual}
     split = {label for (label, _), counts in threads.items() if len(counts) > 1}
     hidden = {axis, *_determined(rows)}
     found = {}
     for row in rows:
         p = row.point
-        words = [w for w in size(p).split() if w.partition("=")[0] not in hidden]
-        odd = [w for w in words if w not in usual[p.cores]]
+        odd = [w for w in sizes[p.id] if w not in usual[p.cores] and w.partition("=")[0] not in hidden]
         apart = [*odd, *([counted(p.layout["threads"], "thread")] if p.label in split else [])]
         found[p.id] = f"{p.label} ({', '.join(apart)})" if apart else p.label
     return found
