@@ -1,6 +1,7 @@
 """Break a runtime's own files by small mistakes, one at a time, and see whether a run notices."""
 
 import json
+import math
 import os
 import random
 import tempfile
@@ -125,29 +126,32 @@ class Trial:
 
     def __init__(self, runtime: str, data: int, seed: int):
         self.runtime, self.data, self.seed = runtime, data, seed
-        # Seconds that the runtime takes unbroken, by kernel and members; and what it says if it fails.
+        # Seconds that a cell takes where nothing is noticed, or None where it refuses all it is asked.
         self.usual: dict[Cell, float | None] = {}
+        # The last case up to which a cell is known to be right unbroken.
+        self.right: dict[Cell, float] = {}
 
     def cells(self, kernel: str) -> list[Cell]:
         """Return how a kernel is started for every mutant: on few members, with every option of the team."""
         return list(conform.cells(self.runtime, kernel, MEMBERS, self.data, self.seed))
 
-    def unbroken(self, cell: Cell, module: str) -> float | None:
-        """Return the seconds that a cell takes, or None where it refuses all it is asked.
+    def unbroken(self, cell: Cell, module: str, ended: processes.Ended) -> bool:
+        """Tell whether a cell runs without any mistake as far as it ran when something was noticed.
 
-        Raises RuntimeError if it fails without any mistake.
+        Raises RuntimeError if it fails, too.
         """
-        if cell not in self.usual:
-            # A long one may have compiled what was not compiled yet: the second one tells.
-            for _ in range(2):
-                with broken(module, mutants.source_of(module).read_text()) as variables:
-                    ended = start(cell, variables, 600)
-                if ended.code not in (0, 2):
-                    raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
-                if ended.seconds < MORE:
-                    break
-            self.usual[cell] = ended.seconds if ended.code == 0 else None
-        return self.usual[cell]
+        told = [said["number"] for said in lines(ended.out) if "number" in said]
+        last = math.inf if ended.code is None else max(told, default=0)
+        if self.right.get(cell, -1) < last and self.usual.get(cell, 0) is not None:
+            until = team.END if last == math.inf else str(last)
+            with broken(module, mutants.source_of(module).read_text()) as variables:
+                ended = start(cell, variables, 600, until)
+            if ended.code not in (0, 2):
+                raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
+            self.right[cell] = last
+            if ended.code == 2 or until == team.END:
+                self.usual[cell] = ended.seconds if ended.code == 0 else None
+        return self.usual.get(cell, 0) is not None
 
     def attempt(self, mutant: Mutant, kernels: Sequence[str]) -> Tried:
         """Run what a mutant may break until something notices."""
@@ -161,16 +165,17 @@ class Trial:
             with broken(mutant.module, source) as variables:
                 # Code that is compiled anew takes its time.
                 ended = start(cell, variables, SLOWER * usual + MORE + 60 * ("njit" in source))
-            # How it runs unbroken is asked for only where something notices, which is less often.
-            if ended.code != 0 and self.unbroken(cell, mutant.module) is not None:
+            if ended.code == 0:
+                self.usual.setdefault(cell, ended.seconds)
+            elif self.unbroken(cell, mutant.module, ended):
                 killed, how = True, f"{cell.kernel} on {cell.members}: {noticed(ended.out, ended.reason)}"
                 break
         return Tried(self.runtime, tuple(kernels), mutant, killed, how, time.monotonic() - begin)
 
 
-def start(cell: Cell, variables: Mapping[str, str], limit: float) -> processes.Ended:
-    """Run a cell's matrix up to the first wrong case."""
-    return cell.start(["prk.conformance.team", "-1", str(cell.seed), "1", *cell.job], limit, variables)
+def start(cell: Cell, variables: Mapping[str, str], limit: float, last: str = team.WRONG) -> processes.Ended:
+    """Run a cell's matrix up to a case, by default the first wrong one."""
+    return cell.start(["prk.conformance.team", "0", last, str(cell.seed), "1", *cell.job], limit, variables)
 
 
 def noticed(out: str, reason: str) -> str:
@@ -197,20 +202,22 @@ def mutate(
     shared: bool,
     path: Path | None,
 ) -> Iterator[Tried]:
-    """Yield the trials of mutants of runtimes and their kernels, in random order, while the budget lasts.
+    """Yield the trials of mutants of runtimes and their kernels while the budget lasts.
 
-    What the file has already is not tried again, and what is tried is added to it.
+    They come in random order, a mutant of each runtime by turns. What the file has already is not tried
+    again, and what is tried is added to it.
     """
     known = tried(path)
-    waiting = [
-        (runtime, mutant, using)
-        for runtime, kernels in work
-        for mutant, using in pool(runtime, kernels, shared).items()
-    ]
-    random.Random(seed).shuffle(waiting)
+    drawn = random.Random(seed)
+    waiting = []
+    for runtime, kernels in work:
+        own = [(runtime, *one) for one in pool(runtime, kernels, shared).items()]
+        drawn.shuffle(own)
+        waiting += enumerate(own)
+    waiting.sort(key=lambda turn: turn[0])
     trials = {runtime: Trial(runtime, data, seed) for runtime, _ in work}
     end = time.monotonic() + budget
-    for runtime, mutant, using in waiting:
+    for _, (runtime, mutant, using) in waiting:
         if (runtime, *mutant.key) in known:
             yield known[runtime, *mutant.key]
         elif time.monotonic() < end:

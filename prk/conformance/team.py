@@ -1,6 +1,7 @@
 """The program that each member of a team runs: many command lines in one launch.
 
-`python -m prk.conformance.team FIRST SEED STRENGTH KERNEL --runtime NAME [its team's options]`
+`python -m prk.conformance.team FIRST LAST SEED STRENGTH KERNEL --runtime NAME [its team's options]`
+runs the cases from number FIRST to number LAST, to the end, or to the first that is wrong.
 """
 
 import contextlib
@@ -24,29 +25,32 @@ from prk.team import Team
 
 # What a line begins with that tells of a case.
 SAID = "conformance:"
+# What stands for the number of the last case.
+END, WRONG = "end", "wrong"
 # Seconds that a team may take.
 LIMIT = 120
 
 
 def main(argv: Sequence[str]) -> int:
     """Run as one process of a team; return the exit code."""
-    first, seed, strength, kernel, *words = argv
+    first, last, seed, strength, kernel, *words = argv
     speaks = environment.speaks()
     try:
         job, _ = cli.parse(kernel, words)
         cli.end_after(LIMIT, kernel, speaks)
-        job = replace(job, program="prk.conformance.team:run", argv=(first, seed, strength))
+        job = replace(job, program="prk.conformance.team:run", argv=(first, last, seed, strength))
         return cli.report(kernel, registry.runtime(job.runtime).launch(job), speaks)
     except Refusal as refusal:
         return cli.report(kernel, Outcome(2, str(refusal)), speaks)
 
 
 def run(job: Job, comm: Team) -> Outcome:
-    """Run the cases from number `first` on as one member, to the first wrong one if `first` is negative."""
+    """Run the cases from the first to the last as one member."""
     how = registry.runtime(job.runtime)
     if why := how.probe(job, comm):
         return Outcome(2, why if comm.rank == 0 else "")
-    first, seed, strength = map(int, job.argv)
+    last = job.argv[1]
+    first, seed, strength = map(int, job.argv[:1] + job.argv[2:])
     wrong = ran = 0
     for number, one in enumerate(matrix.cases(job, how, comm.size, seed, strength)):
         if number < first:
@@ -57,7 +61,7 @@ def run(job: Job, comm: Team) -> Outcome:
         tell(comm, case=matrix.label(one), why=why, left=left, seconds=time.perf_counter() - begin)
         ran += 1
         wrong += bool(why)
-        if wrong and first < 0:
+        if last == str(number) or (wrong and last == WRONG):
             break
     return Outcome(1 if wrong else 0 if ran or first > 0 else 2, "" if ran else "every case is refused")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import nn
 
 # Keys and values of tokens that attention looks at, by sequences and heads.
 Seen = tuple[torch.Tensor, torch.Tensor]
+# Which places of sequences are meant, or all.
+Places = torch.Tensor | EllipsisType
 
 
 class Residual(nn.Module):
@@ -65,7 +68,7 @@ class Collaborative(nn.Module):
 class Sequences(nn.Module):
     """What makes one sequence of tokens of another: with a target its scores, else a greedy answer.
 
-    In an answer nothing (0) is behind the end.
+    scored: which of the target's places are. In an answer nothing (0) is behind the end.
     """
 
     score: nn.Linear
@@ -85,10 +88,15 @@ class Sequences(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, source: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        source: torch.Tensor,
+        target: torch.Tensor | None = None,
+        scored: Places = ...,
+    ) -> torch.Tensor:
         encoded = self.encode(source)
         if target is not None:
-            return self.score(self.decode(encoded, target)[0])
+            return self.score(self.decode(encoded, target)[0][scored])
         found = source.new_zeros(len(source), self.length + 1)
         found[:, 0] = self.begin
         ended = torch.zeros(len(source), dtype=torch.bool)
@@ -106,7 +114,8 @@ class Sequences(nn.Module):
 class Transformer(Sequences):
     """Encoder and decoder of attention alone (Vaswani et al., 2017), places learned, no dropout.
 
-    It calls the parts of PyTorch's layers, which know no past and go around layers that are quantised.
+    A token is scored by the numbers that it is read by, so that a name can be handed through. It calls the
+    parts of PyTorch's layers, which know no past and go around layers that are quantised.
     """
 
     def __init__(
@@ -122,6 +131,7 @@ class Transformer(Sequences):
         self.encoder: Any = nn.TransformerEncoder(encoder, layers, norm, enable_nested_tensor=False)
         self.decoder: Any = nn.TransformerDecoder(decoder, layers, nn.LayerNorm(width))
         self.score = nn.Linear(width, vocabulary)
+        self.score.weight = self.tokens.weight
 
     def embedded(self, tokens: torch.Tensor, before: int = 0) -> torch.Tensor:
         return self.tokens(tokens) + self.places.weight[before : before + tokens.shape[1]]
@@ -353,10 +363,10 @@ class Captioner(nn.Module):
         self.read = nn.LSTM(width, width, batch_first=True)
         self.score = nn.Linear(width, vocabulary)
 
-    def forward(self, images: torch.Tensor, captions: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, captions: torch.Tensor, scored: Places = ...) -> torch.Tensor:
         seen = self.seen(self.look(images).flatten(1))
         read, _ = self.read(self.words(captions) + seen[:, None])
-        return self.score(read)
+        return self.score(read[scored])
 
 
 def layered(widths: Sequence[int]) -> nn.Sequential:

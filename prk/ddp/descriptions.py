@@ -27,8 +27,8 @@ SPACE = "\u2581"
 OFTEN = 3
 # One part in so many is the test's, by source package: packages of one source are described alike.
 TESTED = 20
-# Letters from which on two texts are not the same one.
-ALIKE = 40
+# Letters by which texts are told apart of which only the beginnings are read.
+BEGINNING = 40
 WORDS = re.compile(r"\w+|[^\w\s]")
 
 
@@ -75,19 +75,20 @@ def sources(folder: str) -> dict[str, str]:
 
 
 def split(
-    pairs: Sequence[tuple[str, str, str]], trained: int, tested: int
+    pairs: Sequence[tuple[str, str, str]], trained: int, tested: int, letters: int | None = BEGINNING
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return so many pairs of texts to train with and to test with, from (source package, text, text).
 
-    No source is in both, no pair comes twice, and no text is tested that begins as one that is trained on:
-    packages of several sources share whole descriptions. Raises Refusal if there are too few.
+    No source is in both, no pair comes twice, and no text is tested of which so many letters, or all, are as
+    those of one that is trained on: packages of several sources share whole descriptions. Raises Refusal if
+    there are too few.
     """
     parts: tuple[dict[tuple[str, str], None], ...] = ({}, {})
     for source, one, other in sorted(pairs):
         parts[zlib.crc32(source.encode()) % TESTED == 0].setdefault((one, other))
     train, test = ([*part] for part in parts)
-    known = {one[:ALIKE] for one, _ in train}
-    test = [pair for pair in test if pair[0][:ALIKE] not in known]
+    known = {one[:letters] for one, _ in train}
+    test = [pair for pair in test if pair[0][:letters] not in known]
     if len(train) < trained or len(test) < tested:
         have = f"{len(train)} texts to train with and {len(test)} to test with"
         raise Refusal("--data", f"the lists have {have}, needed are {trained} and {tested}", GET)

@@ -5,18 +5,19 @@ import numpy as np
 from prk.ddp.descriptions import NOTHING
 
 
-def token_loss(forward, source, target):
+def token_loss(forward, source, target, smoothed=0.0):
     """Return the cross entropy of what follows in the targets, divided by all their places.
+
+    smoothed: the part of each token that is spread over the vocabulary. Where nothing follows none is scored.
 
     A mean over tokens would not be the mean over equal shares, whose tokens are not as many.
     """
     from torch import nn
 
-    found = forward(source, target[:, :-1])
     after = target[:, 1:]
-    summed = nn.functional.cross_entropy(
-        found.flatten(0, 1), after.flatten(), ignore_index=NOTHING, reduction="sum"
-    )
+    there = after != NOTHING
+    found = forward(source, target[:, :-1], there)
+    summed = nn.functional.cross_entropy(found, after[there], label_smoothing=smoothed, reduction="sum")
     return summed / after.numel()
 
 

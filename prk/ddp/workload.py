@@ -59,6 +59,8 @@ class Workload:
     usual: ClassVar[str] = ""
     # Trainings that a result under the rules takes: 5 of vision, 10 of others.
     runs: ClassVar[int] = 10
+    # The part of each label that the loss spreads over all classes, so that the model is never quite sure.
+    smoothed: ClassVar[float] = 0.0
     # Modules that the data are read with. They are imported before any clock starts.
     imports: ClassVar[tuple[str, ...]] = ()
     # Whether that takes a few seconds only, so that who needs a trained model may train it at once.
@@ -131,7 +133,7 @@ class Workload:
         from torch import nn
 
         inputs, labels = batch
-        return nn.functional.cross_entropy(forward(inputs), labels)
+        return nn.functional.cross_entropy(forward(inputs), labels, label_smoothing=self.smoothed)
 
     def identity(self, samples: Tensors) -> "torch.Tensor":
         """Return rows that tell samples apart, of training data and test data alike: by default their inputs.

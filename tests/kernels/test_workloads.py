@@ -343,9 +343,16 @@ def test_loss_of_sequences_is_the_mean_over_shares_whose_tokens_are_not_as_many(
     target = torch.randint(1, 9, (4, 6), generator=draw)
     target[0, 3:] = target[2, 2:] = 0
     found = torch.randn(4, 5, 9, generator=draw)
-    parts = [sequences.token_loss(lambda *_, i=i: found[i : i + 2], None, target[i : i + 2]) for i in (0, 2)]
-    whole = sequences.token_loss(lambda *_: found, None, target)
-    assert sum(parts) / 2 == pytest.approx(float(whole))
+
+    def loss(first, last):
+        return float(
+            sequences.token_loss(lambda *given: found[first:last][given[2]], None, target[first:last])
+        )
+
+    assert (loss(0, 2) + loss(2, 4)) / 2 == pytest.approx(loss(0, 4))
+    after, scores_of = target[:, 1:].numpy(), found.double().numpy()
+    lost = np.log(np.exp(scores_of).sum(2)) - np.take_along_axis(scores_of, after[..., None], 2)[..., 0]
+    assert loss(0, 4) == pytest.approx((lost * (after > 0)).sum() / after.size)
 
 
 def neighbours(row, column):

