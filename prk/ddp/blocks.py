@@ -14,6 +14,13 @@ Seen = tuple[torch.Tensor, torch.Tensor]
 Places = torch.Tensor | EllipsisType
 
 
+class ChannelsLast(nn.Module):
+    """The same numbers, those of a point side by side, as convolutions of many channels are fastest."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.contiguous(memory_format=torch.channels_last)
+
+
 class Residual(nn.Module):
     """Two convolutions and a way past them; group norm, whose result does not depend on the ranks."""
 

@@ -355,6 +355,18 @@ def test_loss_of_sequences_is_the_mean_over_shares_whose_tokens_are_not_as_many(
     assert loss(0, 4) == pytest.approx((lost * (after > 0)).sum() / after.size)
 
 
+@pytest.mark.parametrize("name", ["digits", "spatial-transformer", "fashion-mnist"])
+def test_a_part_of_each_label_is_spread_over_all_classes(name):
+    draw = torch.Generator().manual_seed(3)
+    found, labels = torch.randn(6, 10, generator=draw), torch.randint(10, (6,), generator=draw)
+    one = workload.find(name)
+    known = found.double().numpy()
+    lost = np.log(np.exp(known).sum(1, keepdims=True)) - known
+    right = lost[np.arange(6), labels.numpy()]
+    expected = (1 - one.smoothed) * right.mean() + one.smoothed * lost.mean()
+    assert float(one.loss(lambda _: found, (None, labels))) == pytest.approx(expected)
+
+
 def neighbours(row, column):
     """Return the points beside a point."""
     beside = [(row, column + 1), (row + 1, column), (row, column - 1), (row - 1, column)]
