@@ -209,7 +209,7 @@ def mutate(
     """
     known = tried(path)
     drawn = random.Random(seed)
-    waiting = []
+    waiting: list[tuple[int, tuple[str, Mutant, tuple[str, ...]]]] = []
     for runtime, kernels in work:
         own = [(runtime, *one) for one in pool(runtime, kernels, shared).items()]
         drawn.shuffle(own)

@@ -89,7 +89,8 @@ class Workload(workload.Workload):
         return torch.optim.Adam(weights, problem.learning_rate, (0.9, 0.98))
 
     def loss(self, forward, batch):
-        return sequences.token_loss(forward, *batch, self.smoothed)
+        source, target = batch
+        return sequences.token_loss(forward, source, target, self.smoothed)
 
     def answer(self, forward, tested):
         return forward(tested[0])
