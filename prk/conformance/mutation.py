@@ -1,7 +1,6 @@
 """Break a runtime's own files by small mistakes, one at a time, and see whether a run notices."""
 
 import json
-import math
 import os
 import random
 import tempfile
@@ -20,8 +19,9 @@ from prk.run import registry
 
 # With a neighbour on one side, and on both.
 MEMBERS = (2, 3)
-# A mutant may take as many times as long as the runtime does unbroken, and that many seconds more.
-SLOWER, MORE = 3, 10
+# A mutant may take as many times as long as the runtime does unbroken, that many seconds more, and more where
+# code is compiled anew; where nobody knows yet how long it takes, that is guessed.
+SLOWER, MORE, COMPILING, GUESS = 3, 10, 30, 10
 # Which module is broken, and the file with its broken source.
 MUTANT = "PRK_MUTANT"
 # Read by Python itself at the start of every process of the team, whatever starts it; writes to no package.
@@ -128,54 +128,75 @@ class Trial:
         self.runtime, self.data, self.seed = runtime, data, seed
         # Seconds that a cell takes where nothing is noticed, or None where it refuses all it is asked.
         self.usual: dict[Cell, float | None] = {}
-        # The last case up to which a cell is known to be right unbroken.
-        self.right: dict[Cell, float] = {}
+        # Cases that are known to be right unbroken.
+        self.right: set[tuple[Cell, int]] = set()
 
     def cells(self, kernel: str) -> list[Cell]:
         """Return how a kernel is started for every mutant: on few members, with every option of the team."""
         return list(conform.cells(self.runtime, kernel, MEMBERS, self.data, self.seed))
 
-    def unbroken(self, cell: Cell, module: str, ended: processes.Ended) -> bool:
-        """Tell whether a cell runs without any mistake as far as it ran when something was noticed.
+    def unbroken(self, cell: Cell, module: str, case: int | None = None) -> bool:
+        """Tell whether a cell has something to run, and run one case, or all, without any mistake.
 
-        Raises RuntimeError if it fails, too.
+        Raises RuntimeError if that fails, too.
         """
-        told = [said["number"] for said in lines(ended.out) if "number" in said]
-        last = math.inf if ended.code is None else max(told, default=0)
-        if self.right.get(cell, -1) < last and self.usual.get(cell, 0) is not None:
-            until = team.END if last == math.inf else str(last)
-            with broken(module, mutants.source_of(module).read_text()) as variables:
-                ended = start(cell, variables, 600, until)
-            if ended.code not in (0, 2):
-                raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
-            self.right[cell] = last
-            if ended.code == 2 or until == team.END:
-                self.usual[cell] = ended.seconds if ended.code == 0 else None
-        return self.usual.get(cell, 0) is not None
+        if self.usual.get(cell, GUESS) is None or (cell, case) in self.right:
+            return self.usual.get(cell, GUESS) is not None
+        first, last = (0, team.END) if case is None else (case, str(case))
+        with broken(module, mutants.source_of(module).read_text()) as variables:
+            ended = start(cell, variables, 600, first, last)
+        if ended.code not in (0, 2):
+            raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
+        if ended.code == 2:
+            self.usual[cell] = None
+        elif case is None:
+            self.usual[cell] = ended.seconds
+        else:
+            self.right.add((cell, case))
+        return ended.code == 0
+
+    def limit(self, cell: Cell, source: str) -> float:
+        """Return the seconds that a cell may take with a mistake."""
+        return SLOWER * (self.usual.get(cell) or GUESS) + MORE + COMPILING * ("njit" in source)
+
+    def run(self, cell: Cell, module: str, source: str) -> processes.Ended:
+        """Run a cell with a mistake up to the first wrong case."""
+        limit = self.limit(cell, source)
+        with broken(module, source) as variables:
+            ended = start(cell, variables, limit)
+            # It may only be slow where nobody knows yet how long it takes.
+            if ended.code is None and cell not in self.usual and self.unbroken(cell, module):
+                longer = self.limit(cell, source)
+                ended = start(cell, variables, longer) if longer > limit else ended
+        return ended
 
     def attempt(self, mutant: Mutant, kernels: Sequence[str]) -> Tried:
         """Run what a mutant may break until something notices."""
         begin = time.monotonic()
         source = mutants.mutated(mutant, mutants.source_of(mutant.module).read_text())
         killed, how = False, "nothing notices"
-        for cell in [cell for kernel in kernels for cell in self.cells(kernel)]:
-            usual = self.usual.get(cell, team.LIMIT / SLOWER)
-            if usual is None:
+        cells = [cell for kernel in kernels for cell in self.cells(kernel)]
+        for cell in sorted(cells, key=lambda cell: self.usual.get(cell) or GUESS):
+            if self.usual.get(cell, GUESS) is None:
                 continue
-            with broken(mutant.module, source) as variables:
-                # Code that is compiled anew takes its time.
-                ended = start(cell, variables, SLOWER * usual + MORE + 60 * ("njit" in source))
+            ended = self.run(cell, mutant.module, source)
             if ended.code == 0:
                 self.usual.setdefault(cell, ended.seconds)
-            elif self.unbroken(cell, mutant.module, ended):
+                continue
+            told = [said["number"] for said in lines(ended.out) if "number" in said]
+            # How the case runs unbroken is asked for only where something notices.
+            if self.unbroken(cell, mutant.module, max(told, default=0)):
                 killed, how = True, f"{cell.kernel} on {cell.members}: {noticed(ended.out, ended.reason)}"
                 break
         return Tried(self.runtime, tuple(kernels), mutant, killed, how, time.monotonic() - begin)
 
 
-def start(cell: Cell, variables: Mapping[str, str], limit: float, last: str = team.WRONG) -> processes.Ended:
-    """Run a cell's matrix up to a case, by default the first wrong one."""
-    return cell.start(["prk.conformance.team", "0", last, str(cell.seed), "1", *cell.job], limit, variables)
+def start(
+    cell: Cell, variables: Mapping[str, str], limit: float, first: int = 0, last: str = team.WRONG
+) -> processes.Ended:
+    """Run a cell's matrix from case to case, by default up to the first wrong one."""
+    words = [str(first), last, str(cell.seed), "1", *cell.job]
+    return cell.start(["prk.conformance.team", *words], limit, variables)
 
 
 def noticed(out: str, reason: str) -> str:

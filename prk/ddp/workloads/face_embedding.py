@@ -80,12 +80,8 @@ class Workload(workload.Workload):
         import torch
 
         images, labels = data
-        known, named = draws.uniform(problem.seed, step, chosen, 2), labels.numpy()
-        triplets = [
-            [sample, picked(named == named[sample], one), picked(named != named[sample], other)]
-            for sample, (one, other) in zip(chosen, known, strict=True)
-        ]
-        return (images[torch.from_numpy(np.array(triplets))],)
+        triplets = tripled(labels.numpy(), chosen, draws.uniform(problem.seed, step, chosen, 2))
+        return (images[torch.from_numpy(triplets)],)
 
     def loss(self, forward, batch):
         # One pass through the model: images of all triplets at once.
@@ -102,10 +98,14 @@ class Workload(workload.Workload):
         return np.array([float(right.sum()), len(right)])
 
 
-def picked(among: np.ndarray, part: float) -> int:
-    """Return the place of one of those that are true, by a number from 0 to 1."""
-    places = np.flatnonzero(among)
-    return int(places[int(part * len(places))])
+def tripled(labels: np.ndarray, samples: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return each sample with one of its kind and one of another, by two numbers from 0 to 1: samples x 3."""
+    order = np.argsort(labels, kind="stable")
+    first, end = (np.searchsorted(labels[order], labels[samples], side) for side in ("left", "right"))
+    own = first + (drawn[:, 0] * (end - first)).astype(int)
+    other = (drawn[:, 1] * (len(labels) - (end - first))).astype(int)
+    other += np.where(other < first, 0, end - first)
+    return np.stack([samples, order[own], order[other]], axis=1)
 
 
 def apart(points):

@@ -155,10 +155,11 @@ def unseen(
     """
     keys = mixed(mixed(np.array([seed], np.uint64)) + np.asarray(samples, np.uint64))
     keys = mixed(keys + np.asarray(places, np.uint64))
-    found = np.zeros(users.size, np.int64)
-    again = np.ones(users.size, bool)
+    found = np.empty(users.size, np.int64)
+    again = np.arange(users.size)
     for number in range(TRIES):
-        drawn = (mixed(keys + np.uint64(number)) % np.uint64(ITEMS)).astype(np.int64)
-        found = np.where(again, drawn, found)
-        again = seen[users, found]
+        found[again] = mixed(keys[again] + np.uint64(number)) % np.uint64(ITEMS)
+        again = np.flatnonzero(seen[users, found])
+        if not again.size:
+            break
     return found
