@@ -145,10 +145,14 @@ class Allreduce(Problem):
                 "--dtype", f"sums reach {reached}, which {self.dtype} does not hold exactly", f"use {works}"
             )
 
+    def count(self, size: int) -> int:
+        """Return a case's elements as the call is given them: of the whole, or of one of its blocks."""
+        whole = self.max_bytes // self.itemsize
+        return whole if self.collective in WHOLE else whole // size
+
     def shape(self, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the shapes of a case's input and output: blocks (one, or one a rank) and their length."""
-        count = self.max_bytes // self.itemsize
-        length = count if self.collective in WHOLE else count // size
+        length = self.count(size)
         given, made = (size if self.collective in those else 1 for those in (BLOCKS_IN, BLOCKS_OUT))
         return (given, length), (made, length)
 
@@ -231,7 +235,7 @@ class Allreduce(Problem):
         algbw = problem.work / seconds / 1e9 if all(case.valid for case in cases) else None
         return {
             "bytes": problem.work,
-            "count": problem.work // np.dtype(self.dtype).itemsize,
+            "count": problem.count(size),  # type: ignore[attr-defined]
             "type": self.dtype,
             "time": seconds * 1e6,
             "p50": float(np.percentile(laps, 50)),

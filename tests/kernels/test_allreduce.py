@@ -73,6 +73,8 @@ def test_sizes_are_whole_elements_and_whole_blocks():
     assert Allreduce(max_bytes=256, dtype="float64").sizes == [8, 16, 64, 256]
     cases = Allreduce(max_bytes=256, collective="allgather").cases(3, 0)
     assert [c.max_bytes for c in cases] == [12, 60, 252]
+    assert [c.count(3) for c in cases] == [1, 5, 21]
+    assert Allreduce(max_bytes=256).count(3) == 64
 
 
 @pytest.mark.parametrize("problem", cells.problems("allreduce", 1))
