@@ -323,10 +323,11 @@ def _refuse_unknown(kernel: str, chosen: str, word: str, parser: Parser) -> NoRe
     raise Refusal(name, "there is no such option", f"use {close[0]}" if close else "--help lists them all")
 
 
-def end_after(seconds: float, kernel: str, speaks: bool) -> None:
-    """End this process, and so the job, if it still runs after `seconds`; a hang must not last."""
-    if not seconds:
-        return
+def end_after(seconds: float, kernel: str, speaks: bool) -> threading.Timer:
+    """End this process, and so the job, if it still runs after `seconds`, unless 0; a hang must not last.
+
+    Return what can be cancelled.
+    """
 
     def end() -> None:
         if speaks:
@@ -341,4 +342,6 @@ def end_after(seconds: float, kernel: str, speaks: bool) -> None:
     # The rank that speaks ends first, before the launcher takes the others down with the first to go.
     timer = threading.Timer(min(seconds if speaks else seconds + 2, threading.TIMEOUT_MAX), end)
     timer.daemon = True
-    timer.start()
+    if seconds:
+        timer.start()
+    return timer

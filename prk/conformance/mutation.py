@@ -19,9 +19,6 @@ from prk.run import registry
 
 # With a neighbour on one side, and on both.
 MEMBERS = (2, 3)
-# A mutant may take as many times as long as the runtime does unbroken, that many seconds more, and more where
-# code is compiled anew; where nobody knows yet how long it takes, that is guessed.
-SLOWER, MORE, COMPILING, GUESS = 3, 10, 30, 10
 # Which module is broken, and the file with its broken source.
 MUTANT = "PRK_MUTANT"
 # Read by Python itself at the start of every process of the team, whatever starts it; writes to no package.
@@ -126,60 +123,36 @@ class Trial:
 
     def __init__(self, runtime: str, data: int, seed: int):
         self.runtime, self.data, self.seed = runtime, data, seed
-        # Seconds that a cell takes where nothing is noticed, or None where it refuses all it is asked.
-        self.usual: dict[Cell, float | None] = {}
-        # Cases that are known to be right unbroken.
-        self.right: set[tuple[Cell, int]] = set()
+        # Whether a case is right unbroken, or refused.
+        self.right: dict[tuple[Cell, int], bool] = {}
+        # Seconds that a cell takes where nothing is noticed.
+        self.usual: dict[Cell, float] = {}
 
     def cells(self, kernel: str) -> list[Cell]:
         """Return how a kernel is started for every mutant: on few members, with every option of the team."""
         return list(conform.cells(self.runtime, kernel, MEMBERS, self.data, self.seed))
 
-    def unbroken(self, cell: Cell, module: str, case: int | None = None) -> bool:
-        """Tell whether a cell has something to run, and run one case, or all, without any mistake.
-
-        Raises RuntimeError if that fails, too.
-        """
-        if self.usual.get(cell, GUESS) is None or (cell, case) in self.right:
-            return self.usual.get(cell, GUESS) is not None
-        first, last = (0, team.END) if case is None else (case, str(case))
-        with broken(module, mutants.source_of(module).read_text()) as variables:
-            ended = start(cell, variables, 600, first, last)
-        if ended.code not in (0, 2):
-            raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
-        if ended.code == 2:
-            self.usual[cell] = None
-        elif case is None:
-            self.usual[cell] = ended.seconds
-        else:
-            self.right.add((cell, case))
-        return ended.code == 0
-
-    def limit(self, cell: Cell, source: str) -> float:
-        """Return the seconds that a cell may take with a mistake."""
-        return SLOWER * (self.usual.get(cell) or GUESS) + MORE + COMPILING * ("njit" in source)
-
-    def run(self, cell: Cell, module: str, source: str) -> processes.Ended:
-        """Run a cell with a mistake up to the first wrong case."""
-        limit = self.limit(cell, source)
-        with broken(module, source) as variables:
-            ended = start(cell, variables, limit)
-            # It may only be slow where nobody knows yet how long it takes.
-            if ended.code is None and cell not in self.usual and self.unbroken(cell, module):
-                longer = self.limit(cell, source)
-                ended = start(cell, variables, longer) if longer > limit else ended
-        return ended
+    def unbroken(self, cell: Cell, module: str, case: int) -> bool:
+        """Tell whether a case runs without any mistake, or is refused. Raises RuntimeError if it fails."""
+        if (cell, case) not in self.right:
+            with broken(module, mutants.source_of(module).read_text()) as variables:
+                ended = start(cell, variables, case, str(case))
+            if ended.code not in (0, 2):
+                raise RuntimeError(f"{cell.kernel} on {self.runtime} fails unbroken: {ended.reason}")
+            self.right[cell, case] = ended.code == 0
+        return self.right[cell, case]
 
     def attempt(self, mutant: Mutant, kernels: Sequence[str]) -> Tried:
-        """Run what a mutant may break until something notices."""
+        """Run what a mutant may break until something notices, what takes longest last."""
         begin = time.monotonic()
         source = mutants.mutated(mutant, mutants.source_of(mutant.module).read_text())
         killed, how = False, "nothing notices"
         cells = [cell for kernel in kernels for cell in self.cells(kernel)]
-        for cell in sorted(cells, key=lambda cell: self.usual.get(cell) or GUESS):
-            if self.usual.get(cell, GUESS) is None:
+        for cell in sorted(cells, key=lambda cell: self.usual.get(cell, 0)):
+            if not self.right.get((cell, 0), True):
                 continue
-            ended = self.run(cell, mutant.module, source)
+            with broken(mutant.module, source) as variables:
+                ended = start(cell, variables)
             if ended.code == 0:
                 self.usual.setdefault(cell, ended.seconds)
                 continue
@@ -192,11 +165,11 @@ class Trial:
 
 
 def start(
-    cell: Cell, variables: Mapping[str, str], limit: float, first: int = 0, last: str = team.WRONG
+    cell: Cell, variables: Mapping[str, str], first: int = 0, last: str = team.WRONG
 ) -> processes.Ended:
     """Run a cell's matrix from case to case, by default up to the first wrong one."""
     words = [str(first), last, str(cell.seed), "1", *cell.job]
-    return cell.start(["prk.conformance.team", *words], limit, variables)
+    return cell.start(["prk.conformance.team", *words], team.LIMIT + 30, variables)
 
 
 def noticed(out: str, reason: str) -> str:

@@ -27,8 +27,8 @@ from prk.team import Team
 SAID = "conformance:"
 # What stands for the number of the last case.
 END, WRONG = "end", "wrong"
-# Seconds that a team may take.
-LIMIT = 120
+# Seconds that a team may take, and a case.
+LIMIT, CASE = 600, 60
 
 
 def main(argv: Sequence[str]) -> int:
@@ -57,7 +57,9 @@ def run(job: Job, comm: Team) -> Outcome:
             continue
         tell(comm, case=matrix.label(one), number=number)
         begin = time.perf_counter()
+        hanging = cli.end_after(CASE, job.kernel, comm.rank == 0)
         why, left = attempt(one, comm)
+        hanging.cancel()
         tell(comm, case=matrix.label(one), why=why, left=left, seconds=time.perf_counter() - begin)
         ran += 1
         wrong += bool(why)
