@@ -168,7 +168,9 @@ def start(
     cell: Cell, variables: Mapping[str, str], first: int = 0, last: str = team.WRONG
 ) -> processes.Ended:
     """Run a cell's matrix from case to case, by default up to the first wrong one."""
-    words = [str(first), last, str(cell.seed), "1", *cell.job]
+    # Every pair of values on few members; with more, or with an option of the team, every value.
+    strength = 1 if cell.options or cell.members > conform.FEW else 2
+    words = [str(first), last, str(cell.seed), str(strength), *cell.job]
     return cell.start(["prk.conformance.team", *words], team.LIMIT + 30, variables)
 
 
