@@ -131,7 +131,7 @@ def mutate(
     equivalent = mutation.Equivalent(given.equivalent)
     found = []
     trials = mutation.mutate(
-        work, given.mutate, seeds["data"], seeds["combinations"], given.shared, given.out
+        work, given.mutate, seeds["data"], seeds["combinations"], given.shared, given.out, equivalent
     )
     for one in trials:
         found.append(one)

@@ -197,11 +197,12 @@ def mutate(
     seed: int,
     shared: bool,
     path: Path | None,
+    equivalent: Equivalent,
 ) -> Iterator[Tried]:
     """Yield the trials of mutants of runtimes and their kernels while the budget lasts.
 
     They come in random order, a mutant of each runtime by turns. What the file has already is not tried
-    again, and what is tried is added to it.
+    again, and what is tried is added to it; nor is what is no mistake.
     """
     known = tried(path)
     drawn = random.Random(seed)
@@ -216,7 +217,11 @@ def mutate(
     for _, (runtime, mutant, using) in waiting:
         if (runtime, *mutant.key) in known:
             yield known[runtime, *mutant.key]
-        elif time.monotonic() < end:
+        elif time.monotonic() >= end:
+            continue
+        elif reason := equivalent.reason(mutant):
+            yield Tried(runtime, using, mutant, killed=False, how=reason, seconds=0)
+        else:
             one = trials[runtime].attempt(mutant, using)
             if path:
                 with path.open("a") as file:

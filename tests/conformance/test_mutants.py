@@ -1,6 +1,7 @@
 """Small mistakes are made where they are said to be, and nowhere else; nothing is run here."""
 
 import ast
+import tomllib
 
 import pytest
 
@@ -102,3 +103,16 @@ def test_rows_are_in_place_and_of_runtimes_that_there_are():
     for row in rows.rows(ROOT / "tests/conformance/mutants.toml"):
         assert registry.has(row.cell.runtime, row.cell.kernel)
         compile(row.source(), row.mutant.module, "exec")
+
+
+def test_each_mutant_that_is_said_to_be_no_mistake_can_be_made():
+    stated = tomllib.loads((ROOT / "results/conformance/equivalent.toml").read_text())["equivalent"]
+    lost = []
+    for row in stated:
+        made = mutants.mutants(row["module"], mutants.source_of(row["module"]).read_text())
+        if not any(
+            (m.function, m.before, row.get("after", m.after)) == (row["function"], row["before"], m.after)
+            for m in made
+        ):
+            lost.append((row["module"], row["function"], row["before"]))
+    assert not lost
