@@ -19,6 +19,7 @@ from prk.records import read
 from prk.records.text import aligned
 from prk.run import launcher
 
+MISSED = "missed"
 # AIBench's subset: image classification, detection, learning to rank.
 SUBSET = ("C1", "C9", "C16")
 HEADINGS = (
@@ -47,7 +48,7 @@ def train(name: str, folder: Path, ranks: int, runs: int, runtime: str) -> dict[
     one = workload.find(name)
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    status = "ok"
+    statuses = []
     for seed in range(1, runs + 1):
         path = folder / f"{seed}.json"
         words = [*launcher.words({"ranks": ranks}), sys.executable, "-m", "prk.ddp", "--runtime", runtime]
@@ -55,7 +56,7 @@ def train(name: str, folder: Path, ranks: int, runs: int, runtime: str) -> dict[
         if not path.exists():
             subprocess.run([*words, "--json", str(path), "--timeout", "0"], check=False)
         made: Any = read.read(path) if path.exists() else {"status": "failed", "table": []}
-        status = status if made["status"] == "ok" else str(made["status"])
+        statuses.append(str(made["status"]))
         rows += made["table"]
 
     def mean(key: str) -> float | None:
@@ -67,8 +68,16 @@ def train(name: str, folder: Path, ranks: int, runs: int, runtime: str) -> dict[
     about = {"workload": name, "aibench": one.aibench, "source": one.source, "metric": metric}
     epochs = [row["epochs"] for row in rows if row.get("epochs")]
     spread = pstdev(epochs) / fmean(epochs) if len(epochs) > 2 else None
-    ended = {"spread": spread, "reached": f"{len(epochs)} of {runs}", "status": status}
+    ended = {"spread": spread, "reached": f"{len(epochs)} of {runs}", "status": together(statuses)}
     return {**about, "target": one.target, **{key: mean(key) for key in keys}, **ended}
+
+
+def together(statuses: list[str]) -> str:
+    """Return the status of several runs: of three or more, the slowest may miss its target."""
+    left = sorted(statuses, key=lambda status: status == MISSED)
+    if len(left) > 2 and left[-1] == MISSED:
+        left.pop()
+    return next((status for status in left if status != "ok"), "ok")
 
 
 def cells(line: dict[str, Any]) -> list[str]:

@@ -33,14 +33,12 @@ def main(argv: Sequence[str]) -> int:
     drawn = random.SystemRandom().randrange(1, 2**31)
     seeds = {"data": given.audit_seed or drawn, "combinations": given.seed}
     results = [] if given.only_mutate else checks(work, ranks, seeds)
-    rows: list[tuple[str, ...]] = []
-    if given.mutate:
-        rows = mutate(work, seeds, given)
+    tables = mutate(work, seeds, given) if given.mutate else []
     about = report.facts(seeds)
     if given.junit:
         write.replace(given.junit, report.junit(results, about))
     if given.html:
-        write.replace(given.html, report.page(results, about, rows).encode())
+        write.replace(given.html, report.page([name for name, _ in work], results, about, tables).encode())
     said = [report.counted(results), *(f"seed of the {k}: {v}" for k, v in seeds.items())]
     print("; ".join(filter(None, said)))
     if not given.only_mutate and not any(r.state == "ok" for r in results):
@@ -126,8 +124,8 @@ def checks(
 
 def mutate(
     work: Sequence[tuple[str, list[str]]], seeds: dict[str, int], given: argparse.Namespace
-) -> list[tuple[str, ...]]:
-    """Try mutants while the budget lasts, print what survives and the score, and return its table."""
+) -> list[report.Table]:
+    """Try mutants while the budget lasts, print what survives and the score; return both as tables."""
     equivalent = mutation.Equivalent(given.equivalent)
     found = []
     trials = mutation.mutate(
@@ -140,7 +138,7 @@ def mutate(
     rows = mutation.scores(found, equivalent)
     for row in rows:
         print("".join(f"{cell:<12}" for cell in row).rstrip())
-    return rows
+    return [rows, mutation.unnoticed(found, equivalent)]
 
 
 if __name__ == "__main__":

@@ -245,6 +245,18 @@ def scores(found: Sequence[Tried], equivalent: Equivalent) -> list[tuple[str, ..
     return rows
 
 
+def unnoticed(found: Sequence[Tried], equivalent: Equivalent) -> list[tuple[str, ...]]:
+    """Return a table of what nothing noticed, and why it is no mistake, if that is said; those left first."""
+    rows = [
+        (t.runtime, f"{t.mutant.module}:{t.mutant.line} {t.mutant.function}", t.mutant.before, t.mutant.after,
+         equivalent.reason(t.mutant))
+        for t in found
+        if not t.killed
+    ]  # fmt: skip
+    heads = ("runtime", "where", "as it is", "broken", "why it is no mistake")
+    return [heads, *sorted(rows, key=lambda row: row[-1] != "")] if rows else []
+
+
 def survivors(found: Sequence[Tried], equivalent: Equivalent) -> list[str]:
     """Return lines on each mutant that nothing noticed: where, what, and why that is none, if it is said."""
     said = []

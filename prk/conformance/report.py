@@ -19,6 +19,9 @@ border-bottom: 1px solid #ddd; vertical-align: top } code { font-size: 13px } .f
 """
 
 
+Table = Sequence[Sequence[str]]
+
+
 @dataclass(frozen=True)
 class Result:
     """One check: `why` says what is wrong, or why it was left out."""
@@ -86,26 +89,28 @@ def junit(results: Sequence[Result], about: Mapping[str, str]) -> bytes:
     return made
 
 
-def page(results: Sequence[Result], about: Mapping[str, str], mutation: Sequence[Sequence[str]]) -> str:
-    """Return one page of HTML that needs nothing else; `mutation` is a table, its headings first."""
-    names = ", ".join(dict.fromkeys(r.runtime for r in results))
-    title = f"Conformance of {escape(names)}"
-    parts = [f"<h1>{title}</h1>", table([("", ""), *about.items()]), "<h2>Checks</h2>"]
-    failed = [r for r in results if r.state == "FAILED"]
-    parts.append(f'<p class="{"failed" if failed else "ok"}">{counted(results)}</p>')
-    heads = ("", "kernel", "runtime", "members", "check", "why")
-    ordered = sorted(results, key=lambda r: r.state != "FAILED")
-    parts.append(
-        table([heads, *((r.state, r.kernel, r.runtime, str(r.members), r.name, r.why) for r in ordered)])
-    )
+def page(
+    names: Sequence[str], results: Sequence[Result], about: Mapping[str, str], mutation: Sequence[Table]
+) -> str:
+    """Return one page of HTML that needs nothing else; `mutation` are tables, their headings first."""
+    title = f"Conformance of {escape(', '.join(names))}"
+    parts = [f"<h1>{title}</h1>", table([("", ""), *about.items()])]
+    if results:
+        failed = [r for r in results if r.state == "FAILED"]
+        parts += ["<h2>Checks</h2>", f'<p class="{"failed" if failed else "ok"}">{counted(results)}</p>']
+        heads = ("", "kernel", "runtime", "members", "check", "why")
+        ordered = sorted(results, key=lambda r: r.state != "FAILED")
+        parts.append(
+            table([heads, *((r.state, r.kernel, r.runtime, str(r.members), r.name, r.why) for r in ordered)])
+        )
     if mutation:
-        parts += ["<h2>Mutants of the runtime's own files</h2>", table(mutation)]
+        parts += ["<h2>Mutants of the runtimes' own files</h2>", *map(table, filter(None, mutation))]
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Table) -> str:
     """Return rows as a table of HTML, the first one its head if it says anything."""
     head, *rest = rows
     lines = ["<tr>" + "".join(f"<th>{escape(c)}</th>" for c in head) + "</tr>"] if any(head) else []

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 from prk.conformance import report
 from prk.conformance.mutants import Mutant
-from prk.conformance.mutation import Equivalent, Tried, scores, survivors
+from prk.conformance.mutation import Equivalent, Tried, scores, survivors, unnoticed
 from prk.conformance.report import Result
 
 RESULTS = [
@@ -27,7 +27,10 @@ def test_junit_counts_failures():
 
 
 def test_the_page_needs_nothing_else_and_escapes():
-    text = report.page(RESULTS, report.facts({"data": 7}), [("runtime", "score"), ("own", "97.5 %")])
+    text = report.page(
+        ["own"], RESULTS, report.facts({"data": 7}), [[("runtime", "score"), ("own", "97.5 %")], []]
+    )
+    assert "Conformance of own" in text
     assert "a member &lt;hangs&gt;" in text
     assert "97.5 %" in text
     assert "src=" not in text
@@ -52,3 +55,5 @@ def test_the_score_leaves_equivalent_mutants_out(tmp_path):
     (line,) = survivors(found, known)
     assert "stencil.py:3 Kernel.step: constant + 1: only the speed" in line
     assert "- a = 1\n    + a = 2" in line
+    _, row = unnoticed(found, known)
+    assert row == ("own", f"{where.module}:3 Kernel.step", "a = 1", "a = 2", "only the speed")

@@ -1,6 +1,7 @@
 """Training under MLPerf-style rules: where the clock runs, what is recorded, the two forms of momentum."""
 
 import json
+import runpy
 import time
 
 import jsonschema
@@ -18,7 +19,7 @@ from prk.problem import Measured, Refusal
 from prk.records import mllog
 from prk.team import Solo
 from tests.kernels.test_ddp import SCHEMA
-from tests.launch import kernel
+from tests.launch import ROOT, kernel
 
 SEEDS = 5
 
@@ -172,3 +173,18 @@ def test_a_workload_with_an_optimizer_of_its_own_has_no_form_of_momentum(monkeyp
     monkeypatch.setattr(trains, "refuse", lambda problem: None)
     with pytest.raises(Refusal, match="--momentum-form: recommendation has an optimizer of its own"):
         Ddp(workload="recommendation", momentum_form="inside").refuse(1)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["ok", "missed", "ok"], "ok"),
+        (["missed", "missed", "ok"], "missed"),
+        (["missed"], "missed"),
+        (["ok", "missed"], "missed"),
+        (["ok", "failed", "missed"], "failed"),
+    ],
+)
+def test_of_three_trainings_or_more_the_slowest_may_miss_its_target(statuses, expected):
+    quality = runpy.run_path(str(ROOT / "benchmarks/quality.py"))
+    assert quality["together"](statuses) == expected
