@@ -9,7 +9,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from prk.conformance import conform, mutants, processes, team
@@ -17,8 +17,14 @@ from prk.conformance.conform import Cell, lines
 from prk.conformance.mutants import Mutant
 from prk.run import registry
 
-# With a neighbour on one side, and on both.
-MEMBERS = (2, 3)
+# With a neighbour on one side, and on both; and where these are refused.
+MEMBERS, EVEN = (2, 3), 4
+# What takes the place of a statement to see whether any run comes to it.
+REACHED = "raise RuntimeError('reached')"
+# What is in the name of a module that runtimes share.
+SHARED = "._"
+# What is said of a mutant that survives.
+NOTHING, UNREACHED = "nothing notices", "no run comes there"
 # Which module is broken, and the file with its broken source.
 MUTANT = "PRK_MUTANT"
 # Read by Python itself at the start of every process of the team, whatever starts it; writes to no package.
@@ -52,6 +58,14 @@ class Tried:
     @property
     def key(self) -> tuple[object, ...]:
         return self.runtime, *self.mutant.key
+
+    def state(self, equivalent: "Equivalent") -> str:
+        """Return as what it counts: elsewhere is what runtimes share and only others run."""
+        if self.killed:
+            return "killed"
+        if equivalent.reason(self.mutant):
+            return "equivalent"
+        return "elsewhere" if self.how == UNREACHED and SHARED in self.mutant.module else "survived"
 
 
 class Equivalent:
@@ -142,26 +156,39 @@ class Trial:
             self.right[cell, case] = ended.code == 0
         return self.right[cell, case]
 
-    def attempt(self, mutant: Mutant, kernels: Sequence[str]) -> Tried:
-        """Run what a mutant may break until something notices, what takes longest last."""
-        begin = time.monotonic()
+    def notices(self, cell: Cell, module: str, source: str) -> str | None:
+        """Return what notices that a module has another source, or nothing; None: all is refused."""
+        if not self.right.get((cell, 0), True):
+            return None
+        with broken(module, source) as variables:
+            ended = start(cell, variables)
+        if ended.code == 0:
+            self.usual.setdefault(cell, ended.seconds)
+            return ""
+        begun = [said["number"] for said in lines(ended.out) if "number" in said]
+        # How the case runs unbroken is asked for only where something notices.
+        if not self.unbroken(cell, module, max(begun, default=0)):
+            return None
+        return f"{cell.kernel} on {cell.members}: {told(ended.out, ended.reason)}"
+
+    def noticed(self, mutant: Mutant, kernels: Sequence[str]) -> str:
+        """Run what a mutant may break until something notices, what takes longest last; return what does."""
         source = mutants.mutated(mutant, mutants.source_of(mutant.module).read_text())
-        killed, how = False, "nothing notices"
         cells = [cell for kernel in kernels for cell in self.cells(kernel)]
         for cell in sorted(cells, key=lambda cell: self.usual.get(cell, 0)):
-            if not self.right.get((cell, 0), True):
-                continue
-            with broken(mutant.module, source) as variables:
-                ended = start(cell, variables)
-            if ended.code == 0:
-                self.usual.setdefault(cell, ended.seconds)
-                continue
-            told = [said["number"] for said in lines(ended.out) if "number" in said]
-            # How the case runs unbroken is asked for only where something notices.
-            if self.unbroken(cell, mutant.module, max(told, default=0)):
-                killed, how = True, f"{cell.kernel} on {cell.members}: {noticed(ended.out, ended.reason)}"
-                break
-        return Tried(self.runtime, tuple(kernels), mutant, killed, how, time.monotonic() - begin)
+            found = self.notices(cell, mutant.module, source)
+            if found is None and cell.members == MEMBERS[-1]:
+                found = self.notices(replace(cell, members=EVEN), mutant.module, source)
+            if found:
+                return found
+        return ""
+
+    def attempt(self, mutant: Mutant, kernels: Sequence[str]) -> Tried:
+        """Try a mutant; where nothing notices, look whether its statement is run at all."""
+        begin = time.monotonic()
+        how = self.noticed(mutant, kernels)
+        unseen = NOTHING if how or self.noticed(replace(mutant, after=REACHED), kernels) else UNREACHED
+        return Tried(self.runtime, tuple(kernels), mutant, bool(how), how or unseen, time.monotonic() - begin)
 
 
 def start(
@@ -174,7 +201,7 @@ def start(
     return cell.start(["prk.conformance.team", *words], team.LIMIT + 30, variables)
 
 
-def noticed(out: str, reason: str) -> str:
+def told(out: str, reason: str) -> str:
     """Return what a matrix says is wrong, or how it ended."""
     wrong = [said["why"] for said in lines(out) if said.get("why")]
     return wrong[0] if wrong else reason
@@ -230,31 +257,29 @@ def mutate(
 
 
 def scores(found: Sequence[Tried], equivalent: Equivalent) -> list[tuple[str, ...]]:
-    """Return a table: of each runtime, what was tried, what was killed, what is equivalent, and the score."""
-    rows: list[tuple[str, ...]] = [("runtime", "tried", "killed", "equivalent", "survived", "score")]
+    """Return a table: of each runtime, how many were tried, as what they count, and the score."""
+    states = ("killed", "equivalent", "elsewhere", "survived")
+    rows: list[tuple[str, ...]] = [("runtime", "tried", *states, "score")]
     for runtime in dict.fromkeys(one.runtime for one in found):
         own = [one for one in found if one.runtime == runtime]
-        n = Counter(
-            "killed" if t.killed else "equivalent" if equivalent.reason(t.mutant) else "survived" for t in own
-        )
+        n = Counter(one.state(equivalent) for one in own)
         counted = n["killed"] + n["survived"]
         score = f"{100 * n['killed'] / counted:.1f} %" if counted else ""
-        rows.append(
-            (runtime, str(len(own)), *(str(n[k]) for k in ("killed", "equivalent", "survived")), score)
-        )
+        rows.append((runtime, str(len(own)), *(str(n[state]) for state in states), score))
     return rows
 
 
 def unnoticed(found: Sequence[Tried], equivalent: Equivalent) -> list[tuple[str, ...]]:
-    """Return a table of what nothing noticed, and why it is no mistake, if that is said; those left first."""
+    """Return a table of what nothing noticed, as what it counts, and why; what survived comes first."""
+    order = ("survived", "elsewhere", "equivalent")
     rows = [
-        (t.runtime, f"{t.mutant.module}:{t.mutant.line} {t.mutant.function}", t.mutant.before, t.mutant.after,
-         equivalent.reason(t.mutant))
+        (t.state(equivalent), t.runtime, f"{t.mutant.module}:{t.mutant.line} {t.mutant.function}",
+         t.mutant.before, t.mutant.after, equivalent.reason(t.mutant) or t.how)
         for t in found
         if not t.killed
     ]  # fmt: skip
-    heads = ("runtime", "where", "as it is", "broken", "why it is no mistake")
-    return [heads, *sorted(rows, key=lambda row: row[-1] != "")] if rows else []
+    heads = ("", "runtime", "where", "as it is", "broken", "why")
+    return [heads, *sorted(rows, key=lambda row: order.index(row[0]))] if rows else []
 
 
 def survivors(found: Sequence[Tried], equivalent: Equivalent) -> list[str]:
@@ -262,8 +287,9 @@ def survivors(found: Sequence[Tried], equivalent: Equivalent) -> list[str]:
     said = []
     for one in found:
         if not one.killed:
-            m, reason = one.mutant, equivalent.reason(one.mutant)
+            m, state = one.mutant, one.state(equivalent)
             where = f"{one.runtime} {mutants.source_of(m.module)}:{m.line} {m.function}: {m.kind}"
-            first = f"equivalent {where}: {reason}" if reason else f"SURVIVED {where}"
+            why = equivalent.reason(m) or one.how
+            first = f"{state.upper() if state == 'survived' else state} {where}: {why}"
             said.append(f"{first}\n    - {m.before}\n    + {m.after}")
     return said

@@ -28,7 +28,7 @@ SAID = "conformance:"
 # What stands for the number of the last case.
 END, WRONG = "end", "wrong"
 # Seconds that a team may take, and a case.
-LIMIT, CASE = 600, 60
+LIMIT, CASE = 600, 120
 
 
 def main(argv: Sequence[str]) -> int:

@@ -26,7 +26,10 @@ def test_a_mistake_is_noticed_and_one_that_is_none_survives():
     assert one.killed
     assert one.how.startswith("nstream on 1: ")
     same = Mutant("prk.kernel", "Kernel.finished", "return False", "return bool(0)")
-    assert not trial.attempt(same, ["nstream"]).killed
+    survivor = trial.attempt(same, ["nstream"])
+    assert (survivor.killed, survivor.how) == (False, mutation.NOTHING)
+    never = trial.attempt(Mutant("prk.kernel", "Kernel.recover", "raise error", ""), ["nstream"])
+    assert (never.killed, never.how) == (False, mutation.UNREACHED)
 
 
 def test_a_budget_is_kept_and_what_was_tried_is_not_tried_again(tmp_path):

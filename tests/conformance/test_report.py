@@ -1,10 +1,11 @@
 """Results as a continuous integration reads them, and as people do."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from prk.conformance import report
 from prk.conformance.mutants import Mutant
-from prk.conformance.mutation import Equivalent, Tried, scores, survivors, unnoticed
+from prk.conformance.mutation import UNREACHED, Equivalent, Tried, scores, survivors, unnoticed
 from prk.conformance.report import Result
 
 RESULTS = [
@@ -44,16 +45,22 @@ def test_the_score_leaves_equivalent_mutants_out(tmp_path):
         Tried("own", ("stencil",), where, False, "nothing notices", 1.0),
         Tried("own", ("stencil",), other, True, "exit code 1", 1.0),
     ]
-    assert scores(found, Equivalent(None))[1] == ("own", "2", "1", "0", "1", "50.0 %")
+    assert scores(found, Equivalent(None))[1] == ("own", "2", "1", "0", "0", "1", "50.0 %")
     path = tmp_path / "equivalent.toml"
     path.write_text(
         '[[equivalent]]\nmodule = "prk.runtimes.mpi1.stencil"\nfunction = "Kernel.step"\n'
         'before = "a = 1"\nafter = "a = 2"\nreason = "only the speed"\n'
     )
     known = Equivalent(path)
-    assert scores(found, known)[1] == ("own", "2", "1", "1", "0", "100.0 %")
+    assert scores(found, known)[1] == ("own", "2", "1", "1", "0", "0", "100.0 %")
     (line,) = survivors(found, known)
     assert "stencil.py:3 Kernel.step: constant + 1: only the speed" in line
     assert "- a = 1\n    + a = 2" in line
     _, row = unnoticed(found, known)
-    assert row == ("own", f"{where.module}:3 Kernel.step", "a = 1", "a = 2", "only the speed")
+    assert row == (
+        "equivalent", "own", f"{where.module}:3 Kernel.step", "a = 1", "a = 2", "only the speed"
+    )  # fmt: skip
+    # What others share, and no run of this runtime comes to, does not count; of its own files it does.
+    for module, row in (("prk.runtimes._mpi.calls", ("1", "0")), ("prk.runtimes.mpi1.stencil", ("0", "1"))):
+        left = Tried("own", ("stencil",), replace(where, module=module), False, UNREACHED, 1.0)
+        assert scores([left], Equivalent(None))[1][4:6] == row
