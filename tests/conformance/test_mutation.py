@@ -25,7 +25,7 @@ def test_a_mistake_is_noticed_and_one_that_is_none_survives():
     one = trial.attempt(loop, ["nstream"])
     assert one.killed
     assert one.how.startswith("nstream on 1: ")
-    same = Mutant("prk.kernel", "Kernel.finished", "return False", "return bool(0)")
+    same = Mutant("prk.kernel", "Kernel.repeat", loop.before, "for _ in range(0, count):")
     survivor = trial.attempt(same, ["nstream"])
     assert (survivor.killed, survivor.how) == (False, mutation.NOTHING)
     never = trial.attempt(Mutant("prk.kernel", "Kernel.recover", "raise error", ""), ["nstream"])
