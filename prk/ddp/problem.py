@@ -40,6 +40,8 @@ AUDITED = (
     "relative difference of the ranks' gradients in any step",
     "relative difference of the ranks' weights after any step",
 )
+# Steps whose batches are made ready at once.
+AHEAD = 16
 # Bins of the histogram of steps.
 BINS = 24
 # How a training may be timed; and what is said wherever a figure of the rules appears.
@@ -227,9 +229,11 @@ class Ddp(Problem):
         return [replace(self, seed=seed, seeds=1, iterations=left, epochs=0) for seed in own]
 
     def memory(self, size: int) -> int:
-        # Weights, gradients, momentum, each once more for the check, and six copies that it compares; data
-        # and activations; torch itself.
-        return 12 * 4 * self.trained + self.trains.memory(self) + self.batch * (1 << 16) + (256 << 20)
+        # Weights, gradients, momentum, each once more for the check, and six copies that it compares; data,
+        # and some of it once more; activations; torch itself.
+        known = self.trains.memory(self)
+        ahead = AHEAD * self.batch * known // self.trains.samples(self)
+        return 12 * 4 * self.trained + known + ahead + self.batch * (1 << 16) + (256 << 20)
 
     def refuse(self, size: int) -> None:
         super().refuse(size)

@@ -5,7 +5,7 @@ import json
 import time
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from prk.check import Box, Fields
 from prk.ddp import audit, checkpoint, models, replay, schedule
 from prk.ddp.clock import Clock
 from prk.ddp.leakage import leaked
-from prk.ddp.problem import REPLAYED, Ddp
+from prk.ddp.problem import AHEAD, REPLAYED, Ddp
 from prk.ddp.workload import Tensors
 
 # Steps by which computation and communication are told apart after the run.
@@ -135,6 +135,14 @@ class Kernel(kernel.Kernel[Ddp]):
         shares = [self.batch(step, first + number, self.comm.size * each) for number in range(each)]
         return [tuple(known.to(self.device) for known in share) for share in shares]
 
+    def fetch(self, steps: Sequence[int]) -> Iterator[list[Tensors]]:
+        """Yield the steps' batches, several of which are made ready at once: by code that is in the cache."""
+        for first in range(0, len(steps), AHEAD):
+            begin = time.perf_counter()
+            ready = [self.batches(step) for step in steps[first : first + AHEAD]]
+            self.fetched += [(time.perf_counter() - begin) / len(ready)] * len(ready)
+            yield from ready
+
     def train(self, batches: Sequence[Tensors], backward: Any) -> float:
         """Run one step of the optimizer; return the loss. Gradients add up; the last are averaged."""
         self.clear()
@@ -162,10 +170,8 @@ class Kernel(kernel.Kernel[Ddp]):
         if self.clock and not self.laps:
             self.clock.run(self.comm)
             self.data, self.tests = models.tensors(p)
-        for step in range(len(self.losses), len(self.losses) + count):
-            begin = time.perf_counter()
-            batches = self.batches(step)
-            self.fetched.append(time.perf_counter() - begin)
+        steps = range(len(self.losses), len(self.losses) + count)
+        for step, batches in zip(steps, self.fetch(steps), strict=True):
             models.set_learning_rate(self.optimizer, p, step)
             before = self.flat() if step in self.judged else None
             begin = time.perf_counter()
