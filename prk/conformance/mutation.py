@@ -187,8 +187,10 @@ class Trial:
         """Try a mutant; where nothing notices, look whether its statement is run at all."""
         begin = time.monotonic()
         how = self.noticed(mutant, kernels)
-        unseen = NOTHING if how or self.noticed(replace(mutant, after=REACHED), kernels) else UNREACHED
-        return Tried(self.runtime, tuple(kernels), mutant, bool(how), how or unseen, time.monotonic() - begin)
+        killed = bool(how)
+        if not killed:
+            how = NOTHING if self.noticed(replace(mutant, after=REACHED), kernels) else UNREACHED
+        return Tried(self.runtime, tuple(kernels), mutant, killed, how, time.monotonic() - begin)
 
 
 def start(
